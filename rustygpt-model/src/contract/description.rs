@@ -1,0 +1,41 @@
+//! [`ModelDescription`]: what is known of a loaded model.
+
+use super::Sampling;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What is known of a loaded model. No secrets, no weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelDescription {
+    /// The id clients use.
+    pub id: String,
+    /// The file or folder it came from.
+    pub path: PathBuf,
+    /// The architecture's name in the file, for example `llama`.
+    pub architecture: String,
+    /// The weights' prevailing type, for example `Q4_K` or `BF16`.
+    pub quantization: String,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Bytes of weights in the file.
+    pub weight_bytes: u64,
+    /// Positions the model was trained for.
+    pub trained_context_length: usize,
+    /// Positions a request may have here.
+    pub context_length: usize,
+    /// Length of a row of logits.
+    pub vocabulary: usize,
+    /// Whether the model has a chat template of its own.
+    pub has_chat_template: bool,
+    /// Sampling and stop defaults of the model's own files.
+    pub defaults: GenerationDefaults,
+}
+
+/// What the model's own files say about how to generate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GenerationDefaults {
+    /// Sampling values, where the files name any.
+    pub sampling: Sampling,
+    /// Tokens that end a turn, beside the tokenizer's own.
+    pub stop_token_ids: Vec<u32>,
+}

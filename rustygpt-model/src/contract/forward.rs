@@ -1,0 +1,126 @@
+//! [`Forward`]: one pass of a model over a ragged batch on a paged cache.
+//!
+//! A step is one pass over a plan. Prefill, chunked prefill, decode, prefix hits and the
+//! verification of drafts are the same case with different numbers (Yu et al., "Orca", OSDI 2022;
+//! Kwon et al., "PagedAttention", SOSP 2023).
+
+use super::ForwardError;
+
+/// Names a running sequence. Unique for the life of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SequenceId(pub u64);
+
+/// Names a block of the key/value cache: [`Geometry::block_size`] consecutive positions of one
+/// sequence, in every layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockId(pub u32);
+
+/// What one forward pass computes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepPlan {
+    /// The sequences that take part; each at most once.
+    pub sequences: Vec<SequenceStep>,
+    /// Sequences that ended since the last step: state kept per sequence outside the paged cache
+    /// (convolutions, recurrences) is dropped.
+    pub ended: Vec<SequenceId>,
+}
+
+/// One sequence's share of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SequenceStep {
+    /// Which sequence.
+    pub sequence: SequenceId,
+    /// The tokens to read. Never empty.
+    pub tokens: Vec<u32>,
+    /// The position of the first of them; the others follow without a gap. All positions before
+    /// it are already in the cache.
+    pub start: usize,
+    /// The blocks of this sequence, in order of position; covers `start + tokens.len()`
+    /// positions.
+    pub block_table: Vec<BlockId>,
+    /// Which of the tokens want logits.
+    pub logits: LogitRows,
+}
+
+/// Which tokens of a [`SequenceStep`] want logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogitRows {
+    /// None: a chunk of a prompt that goes on.
+    None,
+    /// The last token only.
+    Last,
+    /// Every token: verification of drafts, scoring of a prompt.
+    All,
+}
+
+impl SequenceStep {
+    /// How many rows of logits this step yields.
+    #[must_use]
+    pub fn logit_rows(&self) -> usize {
+        match self.logits {
+            LogitRows::None => 0,
+            LogitRows::Last => 1,
+            LogitRows::All => self.tokens.len(),
+        }
+    }
+
+    /// Where the keys and values of position `position` live: block × block size + offset.
+    /// `None` if the block table does not reach that far.
+    #[must_use]
+    pub fn slot(&self, position: usize, block_size: usize) -> Option<usize> {
+        let block = self.block_table.get(position / block_size)?;
+        Some(block.0 as usize * block_size + position % block_size)
+    }
+}
+
+impl StepPlan {
+    /// How many tokens the step reads.
+    #[must_use]
+    pub fn token_count(&self) -> usize {
+        self.sequences.iter().map(|step| step.tokens.len()).sum()
+    }
+}
+
+/// Next-token logits, one row per wanted token, in the order of the plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Logits {
+    /// Row-major values, `rows × vocabulary`.
+    pub values: Vec<f32>,
+    /// The length of a row.
+    pub vocabulary: usize,
+}
+
+impl Logits {
+    /// The rows, in the order of the plan.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.vocabulary.max(1))
+    }
+}
+
+/// The sizes the scheduler needs to know of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Length of a row of logits.
+    pub vocabulary: usize,
+    /// Positions a sequence may have.
+    pub context_length: usize,
+    /// Positions per block of the cache.
+    pub block_size: usize,
+    /// Blocks in the cache.
+    pub block_count: usize,
+}
+
+/// A model as the engine sees it. Exactly one thread calls it.
+pub trait Forward: Send {
+    /// The sizes of this model and its cache; constant for its life.
+    fn geometry(&self) -> Geometry;
+
+    /// Computes one step: writes the keys and values of all tokens of the plan to their slots and
+    /// returns the wanted logits.
+    ///
+    /// # Errors
+    /// [`ForwardError`] when the plan does not fit the model, the weights became unreadable (the
+    /// file was truncated), or the device failed. The cache of the plan's sequences is then
+    /// undefined; others are untouched.
+    fn forward(&mut self, plan: &StepPlan) -> Result<Logits, ForwardError>;
+}

@@ -1,0 +1,17 @@
+//! What computes: model files, tokenizers, chat templates and the engine.
+//!
+//! The rooms, in the order in which a request passes them:
+//!
+//! - [`contract`]: the nouns everyone speaks (request, events, step plan, errors);
+//! - [`weights`]: model files on disk, proved before anything trusts them;
+//! - [`tokenizer`]: text to token ids and back;
+//! - [`prompt`]: chat templates, rendered and tokenised;
+//! - [`engine`]: the one thread that owns a model, and the handle that talks to it;
+//! - [`kv`], [`sampling`], [`decode`]: the pure parts of a step;
+//! - [`scripted`]: a model without weights that follows a script, for tests;
+//! - `candle` (feature): the tensor engine.
+//!
+//! This crate never speaks HTTP, never reads a configuration file and never logs prompt text.
+
+pub mod contract;
+pub mod weights;
