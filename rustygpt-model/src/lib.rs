@@ -14,4 +14,5 @@
 //! This crate never speaks HTTP, never reads a configuration file and never logs prompt text.
 
 pub mod contract;
+pub mod tokenizer;
 pub mod weights;
