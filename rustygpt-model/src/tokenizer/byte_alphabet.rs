@@ -20,7 +20,7 @@ impl ByteAlphabet {
         Self { bytes }
     }
 
-    pub(super) fn controls(&self) -> impl Iterator<Item = (&'static str, u32)> + use<> {
+    pub(super) fn controls(&self) -> impl Iterator<Item = (&str, u32)> {
         CONTROLS.into_iter().zip(256..)
     }
 

@@ -16,13 +16,17 @@ impl Detokenizer {
     /// Starts at the end of a prompt.
     #[must_use]
     pub fn new(tokenizer: Arc<Tokenizer>) -> Self {
-        Self { tokenizer, pending: Vec::new() }
+        Self {
+            tokenizer,
+            pending: Vec::new(),
+        }
     }
 
     /// The text that this token completes; empty while a character is not whole.
     pub fn push(&mut self, id: u32) -> String {
         if !self.tokenizer.is_control(id) {
-            self.pending.extend_from_slice(&self.tokenizer.token_bytes(id));
+            self.pending
+                .extend_from_slice(&self.tokenizer.token_bytes(id));
         }
         self.take_whole()
     }

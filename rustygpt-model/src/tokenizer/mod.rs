@@ -63,8 +63,15 @@ impl Tokenizer {
     #[must_use]
     pub fn bytes() -> Self {
         let alphabet = ByteAlphabet::new();
-        let ids = alphabet.controls().map(|(text, id)| (text.to_owned(), id)).collect();
-        Self { alphabet, ids, eos_ids: vec![257] }
+        let ids = alphabet
+            .controls()
+            .map(|(text, id)| (text.to_owned(), id))
+            .collect();
+        Self {
+            alphabet,
+            ids,
+            eos_ids: vec![257],
+        }
     }
 
     /// The ids of plain text: no beginning or end of sequence, control tokens not parsed.

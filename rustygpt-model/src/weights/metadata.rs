@@ -4,7 +4,10 @@ use indexmap::IndexMap;
 
 /// A metadata value. Types as in the GGUF specification (ggml/docs/gguf.md).
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the variants are the specification's own type names")]
+#[expect(
+    missing_docs,
+    reason = "the variants are the specification's own type names"
+)]
 pub enum MetadataValue {
     U8(u8),
     I8(i8),
@@ -23,7 +26,10 @@ pub enum MetadataValue {
 
 /// An array of one element type, stored densely so that a large one costs its own size.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the variants are the specification's own type names")]
+#[expect(
+    missing_docs,
+    reason = "the variants are the specification's own type names"
+)]
 pub enum MetadataArray {
     U8(Vec<u8>),
     I8(Vec<i8>),
@@ -61,7 +67,9 @@ impl Metadata {
 
     /// All entries, in file order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &MetadataValue)> {
-        self.entries.iter().map(|(key, value)| (key.as_str(), value))
+        self.entries
+            .iter()
+            .map(|(key, value)| (key.as_str(), value))
     }
 
     /// A string value.
@@ -131,7 +139,12 @@ impl Metadata {
     pub fn integers(&self, key: &str) -> Option<Vec<i64>> {
         let array = match self.get(key)? {
             MetadataValue::Array(array) => array,
-            _ => return self.unsigned(key).and_then(|v| v.try_into().ok()).map(|v| vec![v]),
+            _ => {
+                return self
+                    .unsigned(key)
+                    .and_then(|v| v.try_into().ok())
+                    .map(|v| vec![v]);
+            }
         };
         Some(match array {
             MetadataArray::U8(values) => values.iter().map(|&v| v.into()).collect(),
@@ -141,9 +154,10 @@ impl Metadata {
             MetadataArray::U32(values) => values.iter().map(|&v| v.into()).collect(),
             MetadataArray::I32(values) => values.iter().map(|&v| v.into()).collect(),
             MetadataArray::I64(values) => values.clone(),
-            MetadataArray::U64(values) => {
-                values.iter().map(|&v| v.try_into().ok()).collect::<Option<_>>()?
-            }
+            MetadataArray::U64(values) => values
+                .iter()
+                .map(|&v| v.try_into().ok())
+                .collect::<Option<_>>()?,
             MetadataArray::Bool(values) => values.iter().map(|&v| i64::from(v)).collect(),
             _ => return None,
         })
