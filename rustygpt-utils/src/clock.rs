@@ -19,10 +19,15 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the system's clock"
+    )]
     fn since_epoch(&self) -> Duration {
         // A clock before 1970 reads as 1970: nothing sensible can be made of it.
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
     }
 }
 
@@ -36,12 +41,15 @@ impl ManualClock {
     /// Starts at the given time since the epoch.
     #[must_use]
     pub fn at(since_epoch: Duration) -> Self {
-        Self { milliseconds: AtomicU64::new(saturating_milliseconds(since_epoch)) }
+        Self {
+            milliseconds: AtomicU64::new(saturating_milliseconds(since_epoch)),
+        }
     }
 
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
-        self.milliseconds.fetch_add(saturating_milliseconds(by), Ordering::Relaxed);
+        self.milliseconds
+            .fetch_add(saturating_milliseconds(by), Ordering::Relaxed);
     }
 }
 
