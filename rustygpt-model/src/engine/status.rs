@@ -1,0 +1,30 @@
+//! [`EngineStatus`]: how busy an engine is.
+
+use serde::{Deserialize, Serialize};
+
+/// How busy an engine is, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EngineStatus {
+    /// Choices that run.
+    pub running: usize,
+    /// Choices that wait.
+    pub waiting: usize,
+    /// Choices that can run at once.
+    pub slots: usize,
+    /// Blocks of the key/value cache in use.
+    pub kv_blocks_used: usize,
+    /// Blocks of the key/value cache.
+    pub kv_blocks_total: usize,
+    /// Forward passes so far.
+    pub steps: u64,
+    /// Prompt tokens of all requests that began.
+    pub prompt_tokens_total: u64,
+    /// Tokens written so far.
+    pub completion_tokens_total: u64,
+    /// Choices that lost their blocks to another and were computed again.
+    pub preemptions_total: u64,
+    /// Tokens written per second, lately, while anything ran.
+    pub tokens_per_second: f64,
+    /// Why the engine stopped, if it did.
+    pub stopped: Option<String>,
+}
