@@ -14,5 +14,8 @@
 //! This crate never speaks HTTP, never reads a configuration file and never logs prompt text.
 
 pub mod contract;
+pub mod engine;
+pub mod prompt;
+pub mod scripted;
 pub mod tokenizer;
 pub mod weights;
