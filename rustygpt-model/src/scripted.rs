@@ -14,7 +14,10 @@ impl Script {
     /// Answers everything with `text`.
     #[must_use]
     pub fn answering(text: impl Into<String>) -> Self {
-        Self { rules: Vec::new(), otherwise: text.into() }
+        Self {
+            rules: Vec::new(),
+            otherwise: text.into(),
+        }
     }
 
     /// Answers with `answer` where the last user message contains `question`; the first rule that
@@ -32,5 +35,7 @@ impl Script {
 /// [`ModelError::Internal`] when the operating system gives no thread.
 pub fn scripted_model(id: &str, script: Script) -> Result<LoadedModel, ModelError> {
     let _ = (id, script);
-    Err(ModelError::Stopped { reason: "the engine has not started".to_owned() })
+    Err(ModelError::Stopped {
+        reason: "the engine has not started".to_owned(),
+    })
 }

@@ -41,7 +41,10 @@ impl LoadedModel {
     /// [`ModelError::Internal`] when the operating system gives no thread.
     pub fn start(parts: ModelParts) -> Result<Self, ModelError> {
         Ok(Self {
-            inner: Arc::new(Inner { description: parts.description, tokenizer: parts.tokenizer }),
+            inner: Arc::new(Inner {
+                description: parts.description,
+                tokenizer: parts.tokenizer,
+            }),
         })
     }
 
@@ -63,7 +66,9 @@ impl LoadedModel {
     /// [`ModelError::QueueFull`], [`ModelError::ContextLengthExceeded`],
     /// [`ModelError::Unsupported`], [`ModelError::Template`] or [`ModelError::Stopped`].
     pub async fn admit(&self, _request: GenerateRequest) -> Result<Generation, ModelError> {
-        Err(ModelError::Stopped { reason: "the engine has not started".to_owned() })
+        Err(ModelError::Stopped {
+            reason: "the engine has not started".to_owned(),
+        })
     }
 
     /// How busy the engine is now.

@@ -17,7 +17,9 @@ pub struct SystemMonotonic {
 
 impl Default for SystemMonotonic {
     fn default() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 }
 
