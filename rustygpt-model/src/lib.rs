@@ -15,7 +15,9 @@
 
 pub mod contract;
 pub mod engine;
+pub mod kv;
 pub mod prompt;
+pub mod sampling;
 pub mod scripted;
 pub mod tokenizer;
 pub mod weights;

@@ -10,6 +10,7 @@ mod generation;
 mod handle;
 mod monotonic;
 mod options;
+pub mod scheduler;
 mod status;
 
 pub use generation::Generation;
