@@ -14,6 +14,7 @@
 //! This crate never speaks HTTP, never reads a configuration file and never logs prompt text.
 
 pub mod contract;
+pub mod decode;
 pub mod engine;
 pub mod kv;
 pub mod prompt;
