@@ -26,7 +26,10 @@ impl StopMatcher {
     #[must_use]
     pub fn new(stops: Vec<String>) -> Self {
         let stops = stops.into_iter().filter(|stop| !stop.is_empty()).collect();
-        Self { stops, held: String::new() }
+        Self {
+            stops,
+            held: String::new(),
+        }
     }
 
     /// Bytes held back.
@@ -38,7 +41,10 @@ impl StopMatcher {
     /// Adds text. After a match nothing more may be added.
     pub fn push(&mut self, text: String) -> Matched {
         if self.stops.is_empty() {
-            return Matched { text, is_stopped: false };
+            return Matched {
+                text,
+                is_stopped: false,
+            };
         }
         let mut all = std::mem::take(&mut self.held);
         all.push_str(&text);
@@ -46,15 +52,29 @@ impl StopMatcher {
         let first = self
             .stops
             .iter()
-            .filter_map(|stop| all.find(stop.as_str()).map(|start| (start + stop.len(), start)))
+            .filter_map(|stop| {
+                all.find(stop.as_str())
+                    .map(|start| (start + stop.len(), start))
+            })
             .min();
         if let Some((_, start)) = first {
             all.truncate(start);
-            return Matched { text: all, is_stopped: true };
+            return Matched {
+                text: all,
+                is_stopped: true,
+            };
         }
-        let held = self.stops.iter().map(|stop| longest_beginning(&all, stop)).max().unwrap_or(0);
+        let held = self
+            .stops
+            .iter()
+            .map(|stop| longest_beginning(&all, stop))
+            .max()
+            .unwrap_or(0);
         self.held = all.split_off(all.len() - held);
-        Matched { text: all, is_stopped: false }
+        Matched {
+            text: all,
+            is_stopped: false,
+        }
     }
 
     /// The text still held back, at the end of an answer that no stop string ended.
@@ -68,7 +88,10 @@ fn longest_beginning(text: &str, stop: &str) -> usize {
     stop.char_indices()
         .rev()
         .map(|(length, _)| length)
-        .find(|&length| stop.get(..length).is_some_and(|beginning| text.ends_with(beginning)))
+        .find(|&length| {
+            stop.get(..length)
+                .is_some_and(|beginning| text.ends_with(beginning))
+        })
         .unwrap_or(0)
 }
 
@@ -80,9 +103,9 @@ mod tests {
     /// Cuts after the first character at which a stop string is complete.
     fn text_before_first_stop(text: &str, stops: &[String]) -> (String, bool) {
         for end in (0..=text.len()).filter(|&end| text.is_char_boundary(end)) {
-            let complete = stops.iter().filter(|stop| {
-                !stop.is_empty() && text[..end].ends_with(stop.as_str())
-            });
+            let complete = stops
+                .iter()
+                .filter(|stop| !stop.is_empty() && text[..end].ends_with(stop.as_str()));
             if let Some(longest) = complete.map(String::len).max() {
                 return (text[..end - longest].to_owned(), true);
             }

@@ -57,7 +57,9 @@ impl StreamDecoder {
         let mut decoded = self.advance(text);
         if !decoded.is_stopped {
             decoded.text.push_str(&self.stops.finish());
-            decoded.logprobs.extend(self.take_logprobs(self.decoded, &decoded.text));
+            decoded
+                .logprobs
+                .extend(self.take_logprobs(self.decoded, &decoded.text));
         }
         decoded
     }
@@ -66,7 +68,11 @@ impl StreamDecoder {
         let before = self.decoded - text.len() - self.stops.held();
         let matched = self.stops.push(text);
         let logprobs = self.take_logprobs(before + matched.text.len(), &matched.text);
-        Decoded { text: matched.text, logprobs, is_stopped: matched.is_stopped }
+        Decoded {
+            text: matched.text,
+            logprobs,
+            is_stopped: matched.is_stopped,
+        }
     }
 
     /// The log-probabilities of the tokens whose text begins before `end`. A token that ends in
@@ -77,7 +83,10 @@ impl StreamDecoder {
             return Vec::new();
         }
         let count = self.waiting.partition_point(|&(begin, _)| begin < end);
-        self.waiting.drain(..count).map(|(_, logprob)| logprob).collect()
+        self.waiting
+            .drain(..count)
+            .map(|(_, logprob)| logprob)
+            .collect()
     }
 }
 
@@ -87,7 +96,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn logprob(id: u32) -> TokenLogprob {
-        TokenLogprob { id, bytes: vec![id as u8], logprob: -1.0, top: Vec::new() }
+        TokenLogprob {
+            id,
+            bytes: vec![id as u8],
+            logprob: -1.0,
+            top: Vec::new(),
+        }
     }
 
     fn decode(text: &str, stops: &[&str]) -> (String, Vec<u32>, bool) {

@@ -1,10 +1,19 @@
 //! [`LoadedModel`]: the handle of one engine.
 
+use super::admission::Admission;
+use super::counters::{Counters, Place};
+use super::submission::Command;
+use super::worker::Worker;
 use super::{EngineOptions, EngineStatus, Generation};
-use crate::contract::{Forward, GenerateRequest, ModelDescription, ModelError};
-use crate::prompt::{ChatTemplate, Renderer};
+use crate::contract::{Forward, GenerateRequest, Geometry, Input, ModelDescription, ModelError};
+use crate::prompt::{ChatTemplate, Renderer, prompt_tokens};
 use crate::tokenizer::Tokenizer;
-use std::sync::Arc;
+use rustygpt_utils::tasks::Tasks;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 /// What an engine is made of.
 pub struct ModelParts {
@@ -23,7 +32,7 @@ pub struct ModelParts {
 }
 
 /// One loaded language model and its engine thread. Clones share it; the thread ends with the
-/// last of them, or with [`LoadedModel::shutdown`].
+/// last of them, once nothing runs, or with [`LoadedModel::shutdown`].
 #[derive(Clone)]
 pub struct LoadedModel {
     inner: Arc<Inner>,
@@ -31,19 +40,77 @@ pub struct LoadedModel {
 
 struct Inner {
     description: ModelDescription,
+    geometry: Geometry,
     tokenizer: Arc<Tokenizer>,
+    template: Option<ChatTemplate>,
+    renderer: Renderer,
+    options: EngineOptions,
+    counters: Arc<Counters>,
+    commands: mpsc::Sender<Command>,
+    /// Closed when the engine thread has ended and the model is freed.
+    ended: watch::Receiver<()>,
+    /// Renderings and tokenisings on blocking threads.
+    tasks: Tasks,
 }
 
 impl LoadedModel {
-    /// Starts the engine thread.
+    /// Starts the engine thread. The description's context length becomes what one request can
+    /// really have: no more than the cache holds.
     ///
     /// # Errors
     /// [`ModelError::Internal`] when the operating system gives no thread.
     pub fn start(parts: ModelParts) -> Result<Self, ModelError> {
+        let ModelParts {
+            mut description,
+            forward,
+            tokenizer,
+            template,
+            renderer,
+            options,
+        } = parts;
+        let options = EngineOptions {
+            slots: options.slots.max(1),
+            ..options
+        };
+        let mut geometry = forward.geometry();
+        let cached = geometry.block_count.saturating_mul(geometry.block_size);
+        geometry.context_length = geometry.context_length.min(cached);
+        description.context_length = geometry.context_length;
+        let counters = Arc::new(Counters::default());
+        let (commands, received) = mpsc::channel();
+        let (ending, ended) = watch::channel(());
+        let worker = Worker::new(
+            forward,
+            Arc::clone(&tokenizer),
+            &options,
+            Arc::clone(&counters),
+            received,
+        );
+        let stopping = Arc::clone(&counters);
+        std::thread::Builder::new()
+            .name(format!("engine {}", description.id))
+            .spawn(move || {
+                // Clients learn of a panic through their closed channels.
+                if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {
+                    tracing::error!("the engine thread panicked");
+                    stopping.stop("its engine panicked");
+                }
+                drop(ending);
+            })
+            .map_err(|error| ModelError::Internal(Box::new(error)))?;
+        let tasks = Tasks::new();
         Ok(Self {
             inner: Arc::new(Inner {
-                description: parts.description,
-                tokenizer: parts.tokenizer,
+                description,
+                geometry,
+                tokenizer,
+                template,
+                renderer,
+                options,
+                counters,
+                commands,
+                ended,
+                tasks,
             }),
         })
     }
@@ -61,23 +128,120 @@ impl LoadedModel {
     }
 
     /// Renders and tokenises a request, checks its bounds and gives it a place in the queue.
+    /// Rendering and tokenising run on a blocking thread.
     ///
     /// # Errors
-    /// [`ModelError::QueueFull`], [`ModelError::ContextLengthExceeded`],
-    /// [`ModelError::Unsupported`], [`ModelError::Template`] or [`ModelError::Stopped`].
-    pub async fn admit(&self, _request: GenerateRequest) -> Result<Generation, ModelError> {
-        Err(ModelError::Stopped {
-            reason: "the engine has not started".to_owned(),
-        })
+    /// - [`ModelError::Unsupported`]: the request asks for what this model cannot do;
+    /// - [`ModelError::QueueFull`]: refused before anything is rendered;
+    /// - [`ModelError::Template`], [`ModelError::ContextLengthExceeded`];
+    /// - [`ModelError::Stopped`]: the engine does not run.
+    pub async fn admit(&self, request: GenerateRequest) -> Result<Generation, ModelError> {
+        let inner = &self.inner;
+        let arrived = inner.options.clock.now();
+        if inner.counters.is_stopped() {
+            return Err(inner.counters.stopped_error());
+        }
+        let admission = Admission {
+            description: &inner.description,
+            geometry: inner.geometry,
+            tokenizer: &inner.tokenizer,
+            has_template: inner.template.is_some(),
+            default_max_tokens: inner.options.default_max_tokens,
+        };
+        admission.check(&request)?;
+        let place = Place::take(
+            &inner.counters,
+            request.choices as usize,
+            inner.options.slots,
+            inner.options.queue_limit,
+        )?;
+        let param = match request.input {
+            Input::Chat { .. } => "messages",
+            Input::Text(_) | Input::Tokens(_) => "prompt",
+        };
+        let (request, prompt) = self.tokenise(request).await?;
+        let (submission, events, notes) =
+            admission.submission(request, param, prompt, arrived, place)?;
+        let prompt_tokens = submission.prompt.len() as u32;
+        let choices = submission.seeds.len() as u32;
+        inner
+            .commands
+            .send(Command::Submit(Box::new(submission)))
+            .map_err(|_| inner.counters.stopped_error())?;
+        let counters = Arc::clone(&inner.counters);
+        Ok(Generation::new(
+            events,
+            choices,
+            counters,
+            prompt_tokens,
+            notes,
+        ))
+    }
+
+    async fn tokenise(
+        &self,
+        request: GenerateRequest,
+    ) -> Result<(GenerateRequest, Vec<u32>), ModelError> {
+        let Ok(runtime) = Handle::try_current() else {
+            let prompt = self.inner.prompt_tokens(&request.input).await?;
+            return Ok((request, prompt));
+        };
+        let inner = Arc::clone(&self.inner);
+        let work = move || {
+            let prompt = runtime.block_on(inner.prompt_tokens(&request.input))?;
+            Ok((request, prompt))
+        };
+        match self.inner.tasks.spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(error) => Err(ModelError::Internal(Box::new(error))),
+        }
     }
 
     /// How busy the engine is now.
     #[must_use]
     pub fn status(&self) -> EngineStatus {
-        EngineStatus::default()
+        let inner = &self.inner;
+        inner
+            .counters
+            .status(inner.options.slots, inner.geometry.block_count)
     }
 
-    /// Ends the engine thread and waits for it. Unfinished requests end with
-    /// [`crate::contract::GenerationEvent::Failed`].
-    pub async fn shutdown(&self) {}
+    /// Ends the engine thread after the forward pass that runs, and waits until the model is
+    /// freed. Unfinished requests end with [`crate::contract::GenerationEvent::Failed`].
+    pub async fn shutdown(&self) {
+        // An error means that the thread has ended already.
+        let _ = self.inner.commands.send(Command::Shutdown);
+        let mut ended = self.inner.ended.clone();
+        // Nothing is ever sent: this resolves when the thread drops its end.
+        let _ = ended.changed().await;
+        self.inner.tasks.wait().await;
+    }
+}
+
+impl Inner {
+    async fn prompt_tokens(&self, input: &Input) -> Result<Vec<u32>, ModelError> {
+        if let Input::Tokens(tokens) = input {
+            return Ok(tokens.clone());
+        }
+        let chatml;
+        let template = match &self.template {
+            Some(template) => template,
+            // Only bare text comes here without a template; it is not rendered.
+            None => {
+                chatml = ChatTemplate::chatml();
+                &chatml
+            }
+        };
+        prompt_tokens(&self.renderer, template, &self.tokenizer, input).await
+    }
+}
+
+impl fmt::Debug for LoadedModel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("LoadedModel")
+            .field("description", &self.inner.description)
+            .field("options", &self.inner.options)
+            .finish_non_exhaustive()
+    }
 }

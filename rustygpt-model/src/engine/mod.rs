@@ -1,17 +1,26 @@
 //! The one thread that owns a model, and the handle that talks to it.
 //!
-//! - [`handle`](LoadedModel): admission on the caller's task: rendering, tokenising, bounds, a
-//!   place in the queue;
-//! - [`generation`](Generation): the stream of events that answers a request.
+//! - [`LoadedModel`]: admission on the caller's task: rendering, tokenising, bounds, a place in
+//!   the queue;
+//! - [`Generation`]: the stream of events that answers a request;
+//! - [`scheduler`]: who takes part in the next forward pass; pure;
+//! - `worker`: the thread: admission, plan, forward pass, sampling, events.
 //!
-//! Invariant: no lock is held across a forward pass.
+//! A request's events wait in an unbounded channel, because the engine must never wait for one
+//! client; it holds at most a few events per token, and `max_tokens` bounds those.
+//!
+//! Invariant: no lock is held across a forward pass; the thread is the only owner of the model.
 
+mod admission;
+mod counters;
 mod generation;
 mod handle;
 mod monotonic;
 mod options;
 pub mod scheduler;
 mod status;
+mod submission;
+mod worker;
 
 pub use generation::Generation;
 pub use handle::{LoadedModel, ModelParts};

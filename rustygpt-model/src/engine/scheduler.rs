@@ -139,10 +139,23 @@ impl Scheduler {
 
     /// Puts a sequence at the end of its priority's queue.
     pub fn enqueue(&mut self, sequence: NewSequence) {
-        debug_assert!(!sequence.tokens.is_empty(), "a sequence needs a token to read");
-        let NewSequence { id, priority, tokens } = sequence;
+        debug_assert!(
+            !sequence.tokens.is_empty(),
+            "a sequence needs a token to read"
+        );
+        let NewSequence {
+            id,
+            priority,
+            tokens,
+        } = sequence;
         let blocks = Vec::new();
-        let waiting = Sequence { priority, tokens, cached: 0, blocks, known_to_model: false };
+        let waiting = Sequence {
+            priority,
+            tokens,
+            cached: 0,
+            blocks,
+            known_to_model: false,
+        };
         self.queue(priority).insert(id, waiting);
     }
 
@@ -227,8 +240,11 @@ impl Scheduler {
 
     /// Running sequences, the most important first: by priority, then by arrival.
     fn by_importance(&self) -> Vec<SequenceId> {
-        let mut order: Vec<_> =
-            self.running.iter().map(|(&id, state)| (Reverse(state.priority), id)).collect();
+        let mut order: Vec<_> = self
+            .running
+            .iter()
+            .map(|(&id, state)| (Reverse(state.priority), id))
+            .collect();
         order.sort_unstable();
         order.into_iter().map(|(_, id)| id).collect()
     }
@@ -246,8 +262,14 @@ impl Scheduler {
         let before = order.len();
         let mut next = 0;
         while let Some(&id) = order.get(next) {
-            let Some(state) = self.running.get_mut(&id) else { break };
-            let count = state.tokens.len().div_ceil(block_size).saturating_sub(state.blocks.len());
+            let Some(state) = self.running.get_mut(&id) else {
+                break;
+            };
+            let count = state
+                .tokens
+                .len()
+                .div_ceil(block_size)
+                .saturating_sub(state.blocks.len());
             if self.pool.allocate(count, &mut state.blocks) {
                 next += 1;
             } else if let Some(victim) = order.pop() {
@@ -268,8 +290,12 @@ impl Scheduler {
 
     fn admit_waiting(&mut self) {
         while self.running.len() < self.limits.slots {
-            let Some(priority) = self.next_priority() else { return };
-            let Some((id, mut sequence)) = self.queue(priority).pop_first() else { return };
+            let Some(priority) = self.next_priority() else {
+                return;
+            };
+            let Some((id, mut sequence)) = self.queue(priority).pop_first() else {
+                return;
+            };
             let needed = sequence.tokens.len().div_ceil(self.limits.block_size);
             // Each running sequence, this one too, may want a block soon: without that room the
             // newcomer would be pre-empted at once.
@@ -304,8 +330,11 @@ impl Scheduler {
     }
 
     fn has_room_for_background(&self) -> bool {
-        let running =
-            self.running.values().filter(|state| state.priority == Priority::Background).count();
+        let running = self
+            .running
+            .values()
+            .filter(|state| state.priority == Priority::Background)
+            .count();
         running < self.limits.slots.saturating_sub(1).max(1)
     }
 

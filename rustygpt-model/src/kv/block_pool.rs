@@ -20,7 +20,10 @@ impl BlockPool {
     #[must_use]
     pub fn new(count: usize) -> Self {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        Self { free: (0..count).rev().map(BlockId).collect(), owners: vec![0; count as usize] }
+        Self {
+            free: (0..count).rev().map(BlockId).collect(),
+            owners: vec![0; count as usize],
+        }
     }
 
     /// Blocks in the pool.

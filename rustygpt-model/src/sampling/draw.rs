@@ -16,8 +16,10 @@ pub(super) fn from_row(
     scale: f32,
     random: &mut impl RngCore,
 ) -> Option<u32> {
-    let masses: Vec<f64> =
-        row.chunks(CHUNK).map(|values| chunk_mass(values, maximum, scale)).collect();
+    let masses: Vec<f64> = row
+        .chunks(CHUNK)
+        .map(|values| chunk_mass(values, maximum, scale))
+        .collect();
     let mut left = unit(random) * masses.iter().sum::<f64>();
     let mut last = None;
     for ((chunk, values), mass) in row.chunks(CHUNK).enumerate().zip(masses) {
@@ -51,7 +53,10 @@ fn within(chunk: usize, values: &[f32], maximum: f32, scale: f32, mut left: f64)
 
 /// Draws from a set of candidates.
 pub(super) fn from_candidates(candidates: &[Candidate], random: &mut impl RngCore) -> Option<u32> {
-    let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
+    let total: f64 = candidates
+        .iter()
+        .map(|candidate| f64::from(candidate.weight))
+        .sum();
     let mut left = unit(random) * total;
     for candidate in candidates {
         let weight = f64::from(candidate.weight);

@@ -16,7 +16,10 @@ pub(super) struct Candidate {
 
 /// The likelier first, the lower id among equals.
 fn likelier(left: &Candidate, right: &Candidate) -> Ordering {
-    right.score.total_cmp(&left.score).then(left.id.cmp(&right.id))
+    right
+        .score
+        .total_cmp(&left.score)
+        .then(left.id.cmp(&right.id))
 }
 
 /// Nearly always far enough to hold every token that a filter keeps: e^−16 is a ten-millionth of
@@ -25,10 +28,7 @@ const USUAL_REACH: f32 = 16.0;
 
 /// Whether any filter is on.
 pub(super) fn is_any_active(settings: &Settings) -> bool {
-    settings.top_k > 0
-        || settings.top_p < 1.0
-        || settings.min_p > 0.0
-        || settings.typical_p < 1.0
+    settings.top_k > 0 || settings.top_p < 1.0 || settings.min_p > 0.0 || settings.typical_p < 1.0
 }
 
 /// Fills `candidates` with the tokens that pass all filters; at least one if the row has a finite
@@ -79,14 +79,20 @@ pub(super) fn keep(
         keep_leading_mass(candidates, total * f64::from(settings.top_p), likelier);
     }
     if settings.min_p > 0.0 {
-        let largest = candidates.iter().map(|candidate| candidate.weight).fold(0.0, f32::max);
+        let largest = candidates
+            .iter()
+            .map(|candidate| candidate.weight)
+            .fold(0.0, f32::max);
         let least = largest * settings.min_p;
         candidates.retain(|candidate| candidate.weight >= least);
     }
 }
 
 fn sum(candidates: &[Candidate]) -> f64 {
-    candidates.iter().map(|candidate| f64::from(candidate.weight)).sum()
+    candidates
+        .iter()
+        .map(|candidate| f64::from(candidate.weight))
+        .sum()
 }
 
 /// Collects the possible tokens whose score is at least `−reach`.
@@ -122,7 +128,9 @@ fn keep_typical(typical_p: f32, candidates: &mut Vec<Candidate>) {
         .sum();
     let distance = |candidate: &Candidate| (information(candidate) - entropy).abs();
     keep_leading_mass(candidates, total * f64::from(typical_p), |left, right| {
-        distance(left).total_cmp(&distance(right)).then_with(|| likelier(left, right))
+        distance(left)
+            .total_cmp(&distance(right))
+            .then_with(|| likelier(left, right))
     });
 }
 
@@ -137,7 +145,9 @@ fn keep_leading_mass(
     let (mut low, mut high) = (0, candidates.len());
     let mut before = 0.0;
     while high - low > SORTED_AT_ONCE {
-        let Some(part) = candidates.get_mut(low..high) else { return };
+        let Some(part) = candidates.get_mut(low..high) else {
+            return;
+        };
         let half = part.len() / 2;
         part.select_nth_unstable_by(half, &compare);
         let (lower, _) = part.split_at(half);
@@ -149,7 +159,9 @@ fn keep_leading_mass(
             low += half;
         }
     }
-    let Some(part) = candidates.get_mut(low..high) else { return };
+    let Some(part) = candidates.get_mut(low..high) else {
+        return;
+    };
     part.sort_unstable_by(&compare);
     let mut kept = low;
     for candidate in part.iter() {

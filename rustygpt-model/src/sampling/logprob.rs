@@ -23,9 +23,15 @@ impl RowLogprob {
             true => row::mass(logits, maximum, 1.0).ln(),
             false => 0.0,
         };
-        let mut read = Self { maximum, log_mass, top: Vec::new() };
-        read.top =
-            largest(logits, top).into_iter().map(|(id, logit)| (id, read.of(logit))).collect();
+        let mut read = Self {
+            maximum,
+            log_mass,
+            top: Vec::new(),
+        };
+        read.top = largest(logits, top)
+            .into_iter()
+            .map(|(id, logit)| (id, read.of(logit)))
+            .collect();
         Some(read)
     }
 

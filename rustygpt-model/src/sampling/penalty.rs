@@ -18,7 +18,10 @@ impl History {
             true => BTreeSet::new(),
             false => prompt.iter().copied().collect(),
         };
-        Self { seen, written: BTreeMap::new() }
+        Self {
+            seen,
+            written: BTreeMap::new(),
+        }
     }
 
     pub(super) fn note(&mut self, settings: &Settings, token: u32) {
@@ -47,7 +50,13 @@ impl History {
         };
         let penalty = settings.repetition_penalty;
         for &token in &self.seen {
-            change(token, &|value| if value > 0.0 { value / penalty } else { value * penalty });
+            change(token, &|value| {
+                if value > 0.0 {
+                    value / penalty
+                } else {
+                    value * penalty
+                }
+            });
         }
         for (&token, &count) in &self.written {
             let subtracted = settings.frequency_penalty * count as f32 + settings.presence_penalty;
@@ -78,22 +87,31 @@ mod tests {
 
     #[test]
     fn the_repetition_penalty_pulls_prompt_and_answer_down_on_both_sides_of_zero() {
-        let settings = Settings { repetition_penalty: 2.0, ..Settings::default() };
+        let settings = Settings {
+            repetition_penalty: 2.0,
+            ..Settings::default()
+        };
         let row = applied(&settings, &[0, 0], &[1], &[4.0, -4.0, 4.0]);
         assert_eq!(row, [2.0, -8.0, 4.0]);
     }
 
     #[test]
     fn frequency_counts_and_presence_does_not_and_the_prompt_is_free() {
-        let settings =
-            Settings { frequency_penalty: 0.5, presence_penalty: 1.0, ..Settings::default() };
+        let settings = Settings {
+            frequency_penalty: 0.5,
+            presence_penalty: 1.0,
+            ..Settings::default()
+        };
         let row = applied(&settings, &[2], &[0, 0, 1], &[0.0, 0.0, 0.0]);
         assert_eq!(row, [-2.0, -1.5, 0.0]);
     }
 
     #[test]
     fn a_bias_beyond_the_vocabulary_changes_nothing() {
-        let settings = Settings { logit_bias: vec![(1, 3.0), (99, 5.0)], ..Settings::default() };
+        let settings = Settings {
+            logit_bias: vec![(1, 3.0), (99, 5.0)],
+            ..Settings::default()
+        };
         assert_eq!(applied(&settings, &[], &[], &[0.0, 0.0]), [0.0, 3.0]);
     }
 }

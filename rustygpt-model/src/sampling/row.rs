@@ -14,7 +14,10 @@ pub(super) fn maximum(values: &[f32]) -> f32 {
             *lane = larger(*lane, value);
         }
     }
-    rest.iter().chain(&lanes).copied().fold(f32::NEG_INFINITY, larger)
+    rest.iter()
+        .chain(&lanes)
+        .copied()
+        .fold(f32::NEG_INFINITY, larger)
 }
 
 /// The place of the largest value, the first among equals, and the value; `None` if every value is
@@ -35,7 +38,10 @@ pub(super) fn first_maximum(row: &[f32]) -> Option<(usize, f32)> {
 ///
 /// Argument reduction by the two-part logarithm of 2 and the polynomial of Cephes' `expf`
 /// (Moshier, 1989). The standard library's `exp` is a call per value and cannot be vectorised.
-#[expect(clippy::excessive_precision, reason = "the constants as their source prints them")]
+#[expect(
+    clippy::excessive_precision,
+    reason = "the constants as their source prints them"
+)]
 pub(super) fn exp_nonpositive(x: f32) -> f32 {
     // Adding 1.5·2^23 rounds to an integer and leaves it in the low bits.
     const ROUNDER: f32 = 12_582_912.0;
@@ -50,8 +56,16 @@ pub(super) fn exp_nonpositive(x: f32) -> f32 {
     polynomial = polynomial * r + 1.666_666_545_9e-1;
     polynomial = polynomial * r + 5.000_000_120_1e-1;
     let value = polynomial * r * r + r + 1.0;
-    let exponent = shifted.to_bits().wrapping_sub(ROUNDER.to_bits()).wrapping_add(127) << 23;
-    if x >= -87.0 { value * f32::from_bits(exponent) } else { 0.0 }
+    let exponent = shifted
+        .to_bits()
+        .wrapping_sub(ROUNDER.to_bits())
+        .wrapping_add(127)
+        << 23;
+    if x >= -87.0 {
+        value * f32::from_bits(exponent)
+    } else {
+        0.0
+    }
 }
 
 /// The sum of `e^((value − maximum) · scale)` over at most [`CHUNK`] values, none of which is
@@ -64,13 +78,17 @@ pub(super) fn chunk_mass(values: &[f32], maximum: f32, scale: f32) -> f64 {
             *lane += exp_nonpositive((value - maximum) * scale);
         }
     }
-    let rest = rest.iter().map(|&value| exp_nonpositive((value - maximum) * scale));
+    let rest = rest
+        .iter()
+        .map(|&value| exp_nonpositive((value - maximum) * scale));
     rest.chain(lanes).map(f64::from).sum()
 }
 
 /// The sum of `e^((value − maximum) · scale)` over the row.
 pub(super) fn mass(row: &[f32], maximum: f32, scale: f32) -> f64 {
-    row.chunks(CHUNK).map(|values| chunk_mass(values, maximum, scale)).sum()
+    row.chunks(CHUNK)
+        .map(|values| chunk_mass(values, maximum, scale))
+        .sum()
 }
 
 #[cfg(test)]
@@ -98,7 +116,11 @@ mod tests {
                 row[0] = f32::NAN;
                 row[place] = 2.5;
                 row[length - 1] = 2.5;
-                assert_eq!(first_maximum(&row), Some((place, 2.5)), "{place} of {length}");
+                assert_eq!(
+                    first_maximum(&row),
+                    Some((place, 2.5)),
+                    "{place} of {length}"
+                );
             }
         }
         assert_eq!(first_maximum(&[f32::NAN, f32::NEG_INFINITY]), None);

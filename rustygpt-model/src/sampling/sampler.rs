@@ -93,13 +93,17 @@ impl Sampler {
             true => &*self.ending,
             false => &[],
         };
-        let Workspace { candidates, changed } = workspace;
+        let Workspace {
+            candidates,
+            changed,
+        } = workspace;
         changed.clear();
-        self.history.apply(&self.settings, forbidden, logits, |token, before| {
-            if model.is_some() {
-                changed.push((token, before));
-            }
-        });
+        self.history
+            .apply(&self.settings, forbidden, logits, |token, before| {
+                if model.is_some() {
+                    changed.push((token, before));
+                }
+            });
         let (likeliest, maximum) = row::first_maximum(logits).ok_or(NothingPossible)?;
         let token = if self.settings.temperature == 0.0 || maximum.is_infinite() {
             likeliest as u32
@@ -117,7 +121,10 @@ impl Sampler {
             let unmodified = changed.iter().find(|(changed, _)| *changed == token);
             let logit = match unmodified {
                 Some(&(_, before)) => before,
-                None => logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY),
+                None => logits
+                    .get(token as usize)
+                    .copied()
+                    .unwrap_or(f32::NEG_INFINITY),
             };
             (model.of(logit), model)
         });

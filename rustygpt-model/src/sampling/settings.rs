@@ -41,7 +41,10 @@ impl Settings {
     #[must_use]
     pub fn resolve(request: &Sampling, model: &Sampling) -> Self {
         let number = |requested: Option<f32>, default: Option<f32>, neutral: f32| {
-            requested.or(default).filter(|value| value.is_finite()).unwrap_or(neutral)
+            requested
+                .or(default)
+                .filter(|value| value.is_finite())
+                .unwrap_or(neutral)
         };
         let fraction =
             |requested, default, neutral| number(requested, default, neutral).clamp(0.0, 1.0);
@@ -81,10 +84,20 @@ mod tests {
 
     #[test]
     fn the_request_goes_before_the_model_before_neutral() {
-        let request = Sampling { temperature: Some(0.5), ..Sampling::default() };
-        let model = Sampling { temperature: Some(0.7), top_k: Some(20), ..Sampling::default() };
+        let request = Sampling {
+            temperature: Some(0.5),
+            ..Sampling::default()
+        };
+        let model = Sampling {
+            temperature: Some(0.7),
+            top_k: Some(20),
+            ..Sampling::default()
+        };
         let settings = Settings::resolve(&request, &model);
-        assert_eq!((settings.temperature, settings.top_k, settings.top_p), (0.5, 20, 1.0));
+        assert_eq!(
+            (settings.temperature, settings.top_k, settings.top_p),
+            (0.5, 20, 1.0)
+        );
     }
 
     #[test]
@@ -95,6 +108,9 @@ mod tests {
             repetition_penalty: Some(0.0),
             ..Sampling::default()
         };
-        assert_eq!(Settings::resolve(&request, &Sampling::default()), Settings::default());
+        assert_eq!(
+            Settings::resolve(&request, &Sampling::default()),
+            Settings::default()
+        );
     }
 }

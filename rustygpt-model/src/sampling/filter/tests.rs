@@ -23,8 +23,10 @@ fn kept_by_sorting(settings: &Settings, row: &[f32]) -> Vec<u32> {
     }
     if settings.typical_p < 1.0 {
         let total: f64 = all.iter().map(|(_, weight)| weight).sum();
-        let entropy: f64 =
-            all.iter().map(|(_, weight)| -(weight / total) * (weight / total).ln()).sum();
+        let entropy: f64 = all
+            .iter()
+            .map(|(_, weight)| -(weight / total) * (weight / total).ln())
+            .sum();
         all.sort_by(|a, b| {
             let distance = |weight: f64| (-(weight / total).ln() - entropy).abs();
             distance(a.1).total_cmp(&distance(b.1))
@@ -124,7 +126,10 @@ proptest! {
 
 #[test]
 fn a_flat_row_is_cut_at_its_mass() {
-    let settings = Settings { top_p: 0.5, ..Settings::default() };
+    let settings = Settings {
+        top_p: 0.5,
+        ..Settings::default()
+    };
     let ids = kept(&settings, &vec![0.0; 10_000]);
     assert_eq!(ids, (0..5000).collect::<Vec<_>>());
 }

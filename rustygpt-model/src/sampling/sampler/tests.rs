@@ -41,8 +41,10 @@ fn chi_square(counts: &[usize], probabilities: &[f64]) -> (f64, usize) {
 }
 
 fn softmax(row: &[f32], temperature: f32) -> Vec<f64> {
-    let weights: Vec<f64> =
-        row.iter().map(|&logit| (f64::from(logit) / f64::from(temperature)).exp()).collect();
+    let weights: Vec<f64> = row
+        .iter()
+        .map(|&logit| (f64::from(logit) / f64::from(temperature)).exp())
+        .collect();
     let total: f64 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / total).collect()
 }
@@ -56,19 +58,31 @@ fn bound(freedom: usize) -> f64 {
 
 #[test]
 fn frequencies_follow_the_tempered_distribution() {
-    let row: Vec<f32> = (0..40).map(|id| (id % 7) as f32 * 0.6 - (id % 3) as f32).collect();
+    let row: Vec<f32> = (0..40)
+        .map(|id| (id % 7) as f32 * 0.6 - (id % 3) as f32)
+        .collect();
     for temperature in [0.5, 1.0, 1.7] {
-        let settings = Settings { temperature, ..Settings::default() };
+        let settings = Settings {
+            temperature,
+            ..Settings::default()
+        };
         let counts = draw_many(&settings, &row, 60_000);
         let (statistic, freedom) = chi_square(&counts, &softmax(&row, temperature));
-        assert!(statistic < bound(freedom), "temperature {temperature}: {statistic}");
+        assert!(
+            statistic < bound(freedom),
+            "temperature {temperature}: {statistic}"
+        );
     }
 }
 
 #[test]
 fn frequencies_follow_the_nucleus_renormalised() {
     let row: Vec<f32> = (0..30).map(|id| -(id as f32) * 0.3).collect();
-    let settings = Settings { top_p: 0.8, top_k: 12, ..Settings::default() };
+    let settings = Settings {
+        top_p: 0.8,
+        top_k: 12,
+        ..Settings::default()
+    };
     let mut probabilities = softmax(&row[..12], 1.0);
     let mut mass = 0.0;
     for probability in &mut probabilities {
@@ -79,7 +93,9 @@ fn frequencies_follow_the_nucleus_renormalised() {
         }
     }
     let total: f64 = probabilities.iter().sum();
-    probabilities.iter_mut().for_each(|probability| *probability /= total);
+    probabilities
+        .iter_mut()
+        .for_each(|probability| *probability /= total);
     probabilities.resize(30, 0.0);
     let counts = draw_many(&settings, &row, 60_000);
     let (statistic, freedom) = chi_square(&counts, &probabilities);
@@ -98,22 +114,37 @@ fn a_draw_reaches_beyond_the_first_chunk() {
 
 #[test]
 fn temperature_zero_takes_the_lowest_id_among_equals() {
-    let settings = Settings { temperature: 0.0, ..Settings::default() };
+    let settings = Settings {
+        temperature: 0.0,
+        ..Settings::default()
+    };
     let mut row = [1.0, f32::NAN, 3.0, 3.0];
-    let chosen = sampler(settings, 0).choose(&mut row, &mut Workspace::default()).unwrap();
+    let chosen = sampler(settings, 0)
+        .choose(&mut row, &mut Workspace::default())
+        .unwrap();
     assert_eq!(chosen.token, 2);
 }
 
 #[test]
 fn rows_without_a_possible_token_are_refused() {
     for temperature in [0.0, 1.0] {
-        let settings = Settings { temperature, top_p: 0.9, ..Settings::default() };
+        let settings = Settings {
+            temperature,
+            top_p: 0.9,
+            ..Settings::default()
+        };
         let mut sampler = sampler(settings, 0);
         let mut workspace = Workspace::default();
         for value in [f32::NAN, f32::NEG_INFINITY] {
-            assert_eq!(sampler.choose(&mut [value; 9], &mut workspace), Err(NothingPossible));
+            assert_eq!(
+                sampler.choose(&mut [value; 9], &mut workspace),
+                Err(NothingPossible)
+            );
         }
-        assert_eq!(sampler.choose(&mut [], &mut workspace), Err(NothingPossible));
+        assert_eq!(
+            sampler.choose(&mut [], &mut workspace),
+            Err(NothingPossible)
+        );
     }
 }
 
@@ -134,7 +165,12 @@ fn ending_tokens_wait_for_the_least_number_of_tokens_whatever_the_bias() {
     let mut tokens = Vec::new();
     for _ in 0..3 {
         let mut row = [0.0, 1.0, 9.0];
-        tokens.push(sampler.choose(&mut row, &mut Workspace::default()).unwrap().token);
+        tokens.push(
+            sampler
+                .choose(&mut row, &mut Workspace::default())
+                .unwrap()
+                .token,
+        );
     }
     assert_eq!(tokens, [1, 1, 2]);
 }
@@ -155,12 +191,17 @@ fn log_probabilities_are_of_the_unmodified_distribution() {
         logprobs: Some(2),
     });
     let row = [1.0_f32, 2.0, 0.5];
-    let chosen = sampler.choose(&mut row.clone(), &mut Workspace::default()).unwrap();
+    let chosen = sampler
+        .choose(&mut row.clone(), &mut Workspace::default())
+        .unwrap();
     assert_eq!(chosen.token, 0);
     let exact = softmax(&row, 1.0);
     let (logprob, model) = chosen.logprob.unwrap();
     assert!((f64::from(logprob) - exact[0].ln()).abs() < 1e-6);
-    assert_eq!(model.top.iter().map(|&(id, _)| id).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(
+        model.top.iter().map(|&(id, _)| id).collect::<Vec<_>>(),
+        [1, 0]
+    );
     assert!((f64::from(model.top[0].1) - exact[1].ln()).abs() < 1e-6);
 }
 
