@@ -1,1 +1,26 @@
-//! stub
+//! HTTP only: routes, middleware, server-sent events and the mapping of errors to status codes.
+//!
+//! - [`router`]: one page that lists every route;
+//! - [`listener`]: the accept loop, which bounds what a connection may cost;
+//! - [`state`]: what the composition root fills.
+//!
+//! Invariant: only `error.rs` says a status code. Past `v1/*/validate.rs` nothing is JSON.
+
+mod caller;
+mod error;
+mod health;
+mod json_body;
+pub mod listener;
+mod measurements;
+mod metrics;
+mod middleware;
+pub mod openapi;
+pub mod router;
+mod sse;
+pub mod state;
+mod status;
+mod v1;
+
+pub use listener::{ServeOptions, serve};
+pub use router::router;
+pub use state::{ApiParts, ApiState, HostPolicy, Networks, Origin, RequestLimits};

@@ -1,1 +1,11 @@
-//! stub
+//! Every use-case: no HTTP, no SQL, no tensors.
+//!
+//! The first line of every use-case is [`access::authorize`]; what a caller may not see does not
+//! exist for them.
+
+pub mod access;
+pub mod chat;
+mod error;
+pub mod models;
+
+pub use error::UseCaseError;

@@ -1,0 +1,200 @@
+//! [`ApiError`]: every failed request ends here. The only file that says a status code.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use rustygpt_common::error_code::ErrorCode;
+use rustygpt_common::openai::ErrorEnvelope;
+use rustygpt_model::contract::ModelError;
+use rustygpt_orchestrator::UseCaseError;
+use std::error::Error;
+use std::sync::Arc;
+
+/// Longest message sent out; a parser's message can quote the whole body.
+const MESSAGE_CHARACTERS: usize = 500;
+
+/// A failed request: what the client is told, and what only the log is told.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    code: ErrorCode,
+    message: String,
+    param: Option<String>,
+    retry_after_seconds: Option<u64>,
+    inside: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What a failed response tells the log. Never the message: it may quote the prompt.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// What went wrong.
+    pub(crate) code: ErrorCode,
+    /// The field at fault.
+    pub(crate) param: Option<String>,
+    /// The inside cause.
+    pub(crate) inside: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl ApiError {
+    /// An error that names no field.
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: shortened(message.into(), MESSAGE_CHARACTERS),
+            param: None,
+            retry_after_seconds: None,
+            inside: None,
+        }
+    }
+
+    /// An error of the field `param`, as OpenAI writes its path: `messages[0].content`.
+    pub(crate) fn at(
+        code: ErrorCode,
+        param: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            param: Some(shortened(param.into(), 200)),
+            ..Self::new(code, message)
+        }
+    }
+
+    /// Our own fault; `inside` goes to the log only.
+    pub(crate) fn internal(inside: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            inside: Some(Arc::from(inside.into())),
+            ..Self::plainly_internal()
+        }
+    }
+
+    /// Our own fault, of which nothing is known.
+    pub(crate) fn plainly_internal() -> Self {
+        Self::new(
+            ErrorCode::Internal,
+            "The server failed. The log of the server says why.",
+        )
+    }
+
+    /// The engine could not go on; it says why itself, in words for the client.
+    pub(crate) fn engine_failed(message: String) -> Self {
+        Self::new(ErrorCode::Internal, message)
+    }
+
+    /// The server is stopping.
+    pub(crate) fn stopping() -> Self {
+        Self {
+            retry_after_seconds: Some(5),
+            ..Self::new(
+                ErrorCode::Unavailable,
+                "The server is stopping; try again soon.",
+            )
+        }
+    }
+
+    /// The body that goes out.
+    pub(crate) fn envelope(&self) -> ErrorEnvelope {
+        ErrorEnvelope::new(self.code, self.message.clone(), self.param.clone())
+    }
+
+    fn status(&self) -> StatusCode {
+        match self.code {
+            ErrorCode::InvalidJson
+            | ErrorCode::InvalidType
+            | ErrorCode::InvalidValue
+            | ErrorCode::MissingRequiredParameter
+            | ErrorCode::UnsupportedParameter
+            | ErrorCode::ContextLengthExceeded
+            | ErrorCode::InvalidPrompt
+            | ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidApiKey => StatusCode::UNAUTHORIZED,
+            ErrorCode::PermissionDenied
+            | ErrorCode::HostNotAllowed
+            | ErrorCode::OriginNotAllowed => StatusCode::FORBIDDEN,
+            ErrorCode::ModelNotFound | ErrorCode::NotFound => StatusCode::NOT_FOUND,
+            ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            ErrorCode::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            ErrorCode::QueueFull => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status(), Json(self.envelope())).into_response();
+        let headers = response.headers_mut();
+        if self.code == ErrorCode::InvalidApiKey {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(Failure {
+            code: self.code,
+            param: self.param,
+            inside: self.inside,
+        });
+        response
+    }
+}
+
+impl From<UseCaseError> for ApiError {
+    fn from(error: UseCaseError) -> Self {
+        match error {
+            UseCaseError::Denied(denied) => {
+                Self::new(ErrorCode::PermissionDenied, denied.to_string())
+            }
+            UseCaseError::ModelNotFound { .. } => {
+                Self::at(ErrorCode::ModelNotFound, "model", error.to_string())
+            }
+            UseCaseError::Model(error) => error.into(),
+        }
+    }
+}
+
+impl From<ModelError> for ApiError {
+    fn from(error: ModelError) -> Self {
+        let message = error.to_string();
+        match error {
+            ModelError::ContextLengthExceeded { .. } => {
+                Self::at(ErrorCode::ContextLengthExceeded, "messages", message)
+            }
+            ModelError::Unsupported { param, .. } => {
+                Self::at(ErrorCode::UnsupportedParameter, param, message)
+            }
+            ModelError::Template { .. } => Self::at(ErrorCode::InvalidPrompt, "messages", message),
+            ModelError::QueueFull {
+                retry_after_seconds,
+                ..
+            } => Self {
+                // A client that takes 0 at its word would come back at once.
+                retry_after_seconds: Some(retry_after_seconds.max(1)),
+                ..Self::new(ErrorCode::QueueFull, message)
+            },
+            ModelError::Stopped { .. } => Self {
+                retry_after_seconds: Some(5),
+                inside: Some(Arc::new(error)),
+                ..Self::new(
+                    ErrorCode::Unavailable,
+                    "The model is not running; try again soon.",
+                )
+            },
+            // Their texts name files of this machine: they are for the log.
+            ModelError::InvalidFile { .. }
+            | ModelError::Unreadable { .. }
+            | ModelError::UnsupportedModel { .. }
+            | ModelError::OutOfMemory { .. }
+            | ModelError::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
+fn shortened(text: String, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -1,0 +1,66 @@
+//! The one OpenAPI document.
+
+use crate::caller::Asker;
+use crate::error::ApiError;
+use crate::{health, metrics, status, v1};
+use axum::Json;
+use rustygpt_common::openai::{ChatCompletionChunk, ErrorEnvelope};
+use rustygpt_orchestrator::UseCaseError;
+use rustygpt_orchestrator::access::{Action, Thing, authorize};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "RustyGPT",
+        description = "A private server for language models that speaks the OpenAI API."
+    ),
+    paths(
+        v1::chat_completions::create,
+        v1::models::list,
+        v1::models::retrieve,
+        health::alive,
+        health::ready,
+        status::show,
+        metrics::show,
+        show,
+    ),
+    components(schemas(ChatCompletionChunk)),
+    modifiers(&BearerKey),
+    security(("key" = [])),
+    tags(
+        (name = "inference", description = "The OpenAI API."),
+        (name = "server", description = "The server itself."),
+    )
+)]
+struct Document;
+
+struct BearerKey;
+
+impl Modify for BearerKey {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// Shows this document.
+#[utoipa::path(get, path = "/openapi.json", tag = "server",
+    responses(
+        (status = 200, description = "This document.", body = serde_json::Value),
+        (status = 401, description = "No key, or a wrong one.", body = ErrorEnvelope),
+    ))]
+pub(crate) async fn show(Asker(caller): Asker) -> Result<Json<utoipa::openapi::OpenApi>, ApiError> {
+    authorize(&caller, Action::View, Thing::Status).map_err(UseCaseError::from)?;
+    Ok(Json(document()))
+}

@@ -1,0 +1,4 @@
+//! The OpenAI dialect.
+
+pub(crate) mod chat_completions;
+pub(crate) mod models;

@@ -1,0 +1,26 @@
+//! The OpenAI dialect: a lenient reader (unknown keys are ignored, `null` is the same as absent)
+//! and a strict writer (every key the official clients expect is written, `null` where there is
+//! nothing to say).
+
+mod chat_request;
+mod chat_response;
+mod error;
+mod message;
+mod models;
+mod tools;
+mod union;
+
+pub use chat_request::{ChatRequest, Prediction, ReasoningOptions, ResponseFormat, StreamOptions};
+pub use chat_response::{
+    AssistantMessage, ChatCompletion, ChatCompletionChunk, Choice, ChoiceDelta, ChunkChoice,
+    CompletionTokensDetails, Logprobs, PromptTokensDetails, ResponseToolCall, TokenLogprob,
+    ToolCallDelta, ToolCallDeltaFunction, TopLogprob, Usage,
+};
+pub use error::{ErrorBody, ErrorEnvelope};
+pub use message::{
+    Content, ContentPart, ImageUrl, InputAudio, RequestMessage, RequestToolCall,
+    RequestToolCallFunction,
+};
+pub use models::{Model, ModelList};
+pub use tools::{FunctionDefinition, NamedFunction, RequestTool, ToolChoice, ToolChoiceObject};
+pub use union::StringOrList;

@@ -1,0 +1,37 @@
+//! [`UseCaseError`]: what can go wrong, by what a caller can do about it.
+
+use crate::access::Denied;
+use rustygpt_model::contract::ModelError;
+
+/// What can go wrong in a use-case, by what a caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum UseCaseError {
+    /// The caller may not do this, and may know it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// No such model for this caller.
+    #[error("{}", model_not_found(name, available))]
+    ModelNotFound {
+        /// The name asked for.
+        name: String,
+        /// The names the caller may use.
+        available: Vec<String>,
+    },
+    /// The model refused or failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+fn model_not_found(name: &str, available: &[String]) -> String {
+    // A name from a request is not repeated at any length.
+    let name: String = name.chars().filter(|c| !c.is_control()).take(128).collect();
+    match available {
+        [] => format!(
+            "The model `{name}` does not exist: no model is loaded. Start the server with --model PATH."
+        ),
+        _ => format!(
+            "The model `{name}` does not exist or you do not have access to it. Loaded models: {}.",
+            available.join(", ")
+        ),
+    }
+}
