@@ -1,0 +1,9 @@
+//! The commands, one file each. A command reads its arguments, has [`crate::compose`] build what
+//! it needs, and writes its answer.
+
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod env;
+pub(crate) mod pull;
+pub(crate) mod render_worker;

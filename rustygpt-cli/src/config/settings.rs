@@ -1,0 +1,236 @@
+//! [`Settings`]: the values, each of the type that its part of the program needs.
+
+use super::value::Value;
+use super::{Config, Source};
+use anyhow::{Context as _, Result, bail};
+use rustygpt_utils::telemetry::LogFormat;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use url::Url;
+
+/// A model to serve: where it is and, if the person chose, what it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ModelChoice {
+    /// A file or folder.
+    pub(crate) path: PathBuf,
+    /// The id clients use; else the file's stem or the folder's name.
+    pub(crate) id: Option<String>,
+}
+
+/// Every setting, parsed.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) models_dir: PathBuf,
+    pub(crate) offline: bool,
+    pub(crate) log: Option<String>,
+    pub(crate) log_format: LogFormat,
+    pub(crate) host: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) api_key: Option<String>,
+    pub(crate) models: Vec<ModelChoice>,
+    /// `(alias, id)`.
+    pub(crate) aliases: Vec<(String, String)>,
+    pub(crate) context_length: Option<usize>,
+    pub(crate) kv_memory: Option<u64>,
+    pub(crate) slots: usize,
+    pub(crate) queue: usize,
+    pub(crate) threads: Option<usize>,
+    pub(crate) max_tokens: u32,
+    pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) public_url: Option<Url>,
+    pub(crate) trusted_proxies: Vec<String>,
+    /// Certificate chain and private key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) request_timeout: Duration,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) hf_endpoint: Url,
+    pub(crate) hf_token: Option<String>,
+    /// The folder of the person, where other programs keep their models.
+    pub(crate) home: PathBuf,
+}
+
+impl Settings {
+    /// Gives every value its type.
+    ///
+    /// # Errors
+    /// A value that means nothing; the error names it and its source.
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let read = Reader { config };
+        let data_dir = read
+            .path("data_dir")
+            .unwrap_or_else(|| config.folders.data.clone());
+        let models_dir = read
+            .path("models_dir")
+            .unwrap_or_else(|| data_dir.join("models"));
+        Ok(Self {
+            offline: config.value("offline") == Some(&Value::Switch(true)),
+            log: read.text("log").map(str::to_owned),
+            log_format: match read.text("log_format") {
+                Some("json") => LogFormat::Json,
+                _ => LogFormat::Text,
+            },
+            host: read.host()?,
+            port: read.number("port")?.unwrap_or_default(),
+            api_key: read.text("api_key").map(str::to_owned),
+            models: read
+                .list("model")
+                .iter()
+                .map(|text| read.model(text))
+                .collect::<Result<_>>()?,
+            aliases: read
+                .list("alias")
+                .iter()
+                .map(|text| alias(text))
+                .collect::<Result<_>>()?,
+            context_length: read.number("ctx")?,
+            kv_memory: read.number("kv_memory")?,
+            slots: read.number("slots")?.unwrap_or(8),
+            queue: read.number("queue")?.unwrap_or(64),
+            threads: read.number("threads")?,
+            max_tokens: read.number("max_tokens")?.unwrap_or(4096),
+            allowed_hosts: read.list("allowed_host").to_vec(),
+            public_url: read.url("public_url")?,
+            trusted_proxies: read.list("trusted_proxy").to_vec(),
+            tls: read.tls()?,
+            cors_origins: read.list("cors_origin").to_vec(),
+            request_timeout: Duration::from_secs(read.number("request_timeout")?.unwrap_or(3600)),
+            drain_timeout: Duration::from_secs(read.number("drain_timeout")?.unwrap_or(20)),
+            hf_endpoint: read.url("hf_endpoint")?.context("hf_endpoint is not set")?,
+            hf_token: read.text("hf_token").map(str::to_owned),
+            home: config.folders.home.clone(),
+            data_dir,
+            models_dir,
+        })
+    }
+
+    /// Where the server's own key is kept.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.data_dir.join("api-key")
+    }
+
+    /// Where to listen.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
+    }
+}
+
+struct Reader<'a> {
+    config: &'a Config,
+}
+
+impl<'a> Reader<'a> {
+    fn text(&self, name: &str) -> Option<&'a str> {
+        match self.config.value(name)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn list(&self, name: &str) -> &'a [String] {
+        match self.config.value(name) {
+            Some(Value::List(items)) => items,
+            _ => &[],
+        }
+    }
+
+    fn number<T: TryFrom<u64>>(&self, name: &str) -> Result<Option<T>> {
+        match self.config.value(name) {
+            Some(Value::Number(number)) => {
+                let number = T::try_from(*number).ok();
+                number
+                    .map(Some)
+                    .with_context(|| format!("{name}: too large for this machine"))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.text(name).map(|text| self.expand(text))
+    }
+
+    /// The shell expands `~/` in flags; in the file and the environment we do.
+    fn expand(&self, text: &str) -> PathBuf {
+        match text.strip_prefix("~/") {
+            Some(rest) => self.config.folders.home.join(rest),
+            None => PathBuf::from(text),
+        }
+    }
+
+    fn place(&self, name: &str) -> String {
+        match self.config.source(name) {
+            Source::Default => name.to_owned(),
+            source => format!("{name} ({source})"),
+        }
+    }
+
+    fn host(&self) -> Result<IpAddr> {
+        match self.text("host").unwrap_or("127.0.0.1") {
+            "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            text => text
+                .trim_matches(['[', ']'])
+                .parse()
+                .with_context(|| format!("{}: '{text}' is not an IP address", self.place("host"))),
+        }
+    }
+
+    fn url(&self, name: &str) -> Result<Option<Url>> {
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        let url = Url::parse(text).with_context(|| {
+            format!(
+                "{}: '{text}' is not an address like https://name",
+                self.place(name)
+            )
+        })?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            bail!(
+                "{}: '{text}' is not an address like https://name",
+                self.place(name)
+            );
+        }
+        Ok(Some(url))
+    }
+
+    fn tls(&self) -> Result<Option<(PathBuf, PathBuf)>> {
+        match (self.path("tls_cert"), self.path("tls_key")) {
+            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+            (None, None) => Ok(None),
+            (Some(_), None) => bail!("--tls-cert needs --tls-key"),
+            (None, Some(_)) => bail!("--tls-key needs --tls-cert"),
+        }
+    }
+
+    fn model(&self, text: &str) -> Result<ModelChoice> {
+        // A path may hold '='; what follows the last one is an id only if the whole is no path.
+        let whole = self.expand(text);
+        if let Some((path, id)) = text.rsplit_once('=')
+            && !Path::new(&whole).exists()
+        {
+            if id.is_empty() || id.contains('/') || path.is_empty() {
+                bail!("{}: '{text}' is not PATH or PATH=ID", self.place("model"));
+            }
+            return Ok(ModelChoice {
+                path: self.expand(path),
+                id: Some(id.to_owned()),
+            });
+        }
+        Ok(ModelChoice {
+            path: whole,
+            id: None,
+        })
+    }
+}
+
+fn alias(text: &str) -> Result<(String, String)> {
+    match text.split_once('=') {
+        Some((name, id)) if !name.is_empty() && !id.is_empty() => {
+            Ok((name.to_owned(), id.to_owned()))
+        }
+        _ => bail!("alias: '{text}' is not NAME=ID, for example gpt-4o=my-model"),
+    }
+}

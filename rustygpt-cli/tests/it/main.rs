@@ -1,0 +1,14 @@
+//! The binary, run as people run it: in folders of its own, on free ports, without the network.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests stand outside test functions"
+)]
+
+mod command;
+mod config;
+mod doctor;
+mod env;
+mod hub;
+mod pull;
