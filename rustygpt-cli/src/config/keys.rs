@@ -20,7 +20,7 @@ pub(crate) enum Group {
 }
 
 /// One setting.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
     /// Its name in the file; the flag has dashes, the variable `RUSTYGPT_` and capitals.
     pub(crate) name: &'static str,

@@ -31,7 +31,6 @@ pub(crate) enum Act {
 /// A request that came.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    pub(crate) path: String,
     pub(crate) authorization: Option<String>,
     pub(crate) range: Option<String>,
     pub(crate) if_range: Option<String>,
@@ -96,7 +95,6 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response<Body
             .map(|v| v.to_str().unwrap().to_owned())
     };
     let seen = Seen {
-        path: path.clone(),
         authorization: sent(header::AUTHORIZATION),
         range: sent(header::RANGE),
         if_range: sent(header::IF_RANGE),

@@ -95,55 +95,62 @@ fn a_transfer_that_breaks_off_goes_on_where_it_stopped() {
     assert_eq!(std::fs::read(path).unwrap(), bytes());
 }
 
+/// A home where an earlier run left `part` of the file at `url`, which then had the ETag "v1".
+fn home_with_part(url: &str, part: &[u8]) -> Home {
+    let home = Home::new();
+    home.write(".local/share/rustygpt/models/m.gguf.part", part);
+    let state = json!({ "url": url, "validator": "\"v1\"", "sha256": null });
+    home.write(
+        ".local/share/rustygpt/models/m.gguf.part.json",
+        state.to_string(),
+    );
+    home
+}
+
 #[test]
-fn another_run_goes_on_too_unless_the_file_changed() {
-    for (etag, is_resumed) in [("\"v1\"", true), ("\"v2\"", false)] {
-        let hub = FakeHub::start();
-        let url = hub.url("/files/m.gguf");
-        let home = Home::new();
-        // A first run that the server let go after 100,000 bytes and then refused.
-        home.write(
-            ".local/share/rustygpt/models/m.gguf.part",
-            &bytes()[..100_000],
-        );
-        let state = json!({ "url": url, "validator": "\"v1\"", "sha256": null });
-        home.write(
-            ".local/share/rustygpt/models/m.gguf.part.json",
-            state.to_string(),
-        );
-        hub.on(
-            "/files/m.gguf",
-            Act::File {
-                bytes: bytes(),
-                etag,
-                break_after: None,
-            },
-        );
-        let ran = pull(&home, &hub, &[&url, "--sha256", &digest(&bytes())]);
-        // The digest was not known to the first run, so its part may not be trusted.
-        ran.answer();
-        assert_eq!(hub.seen().len(), 1);
-        let home = Home::new();
-        home.write(
-            ".local/share/rustygpt/models/m.gguf.part",
-            &bytes()[..100_000],
-        );
-        home.write(
-            ".local/share/rustygpt/models/m.gguf.part.json",
-            state.to_string(),
-        );
-        pull(&home, &hub, &[&url]).answer();
-        let last = hub.seen().pop().unwrap();
-        assert_eq!(
-            last.range.as_deref(),
-            Some("bytes=100000-"),
-            "resumed: {is_resumed}"
-        );
-        assert_eq!(
-            std::fs::read(home.data().join("models/m.gguf")).unwrap(),
-            bytes()
-        );
-    }
+fn another_run_goes_on_where_the_first_stopped() {
+    let hub = FakeHub::start();
+    let url = hub.url("/files/m.gguf");
+    hub.on("/files/m.gguf", whole());
+    let home = home_with_part(&url, &bytes()[..100_000]);
+    pull(&home, &hub, &[&url]).answer();
+    assert_eq!(
+        hub.seen().pop().unwrap().range.as_deref(),
+        Some("bytes=100000-")
+    );
+    assert_eq!(
+        std::fs::read(home.data().join("models/m.gguf")).unwrap(),
+        bytes()
+    );
+}
+
+#[test]
+fn two_versions_of_a_file_are_never_mixed() {
+    let hub = FakeHub::start();
+    let url = hub.url("/files/m.gguf");
+    let old = vec![b'x'; 100_000];
+    hub.on(
+        "/files/m.gguf",
+        Act::File {
+            bytes: bytes(),
+            etag: "\"v2\"",
+            break_after: None,
+        },
+    );
+    let home = home_with_part(&url, &old);
+    pull(&home, &hub, &[&url]).answer();
+    assert_eq!(
+        std::fs::read(home.data().join("models/m.gguf")).unwrap(),
+        bytes()
+    );
+    // A part that was begun without the digest that is asked for now is not trusted either.
+    let home = home_with_part(&url, &old);
+    pull(&home, &hub, &[&url, "--sha256", &digest(&bytes())]).answer();
+    assert_eq!(hub.seen().pop().unwrap().range, None);
+    assert_eq!(
+        std::fs::read(home.data().join("models/m.gguf")).unwrap(),
+        bytes()
+    );
 }
 
 #[test]
