@@ -27,3 +27,6 @@ pub use handle::{LoadedModel, ModelParts};
 pub use monotonic::{Monotonic, SystemMonotonic};
 pub use options::EngineOptions;
 pub use status::EngineStatus;
+
+#[cfg(test)]
+mod tests;
