@@ -88,7 +88,7 @@ impl LoadedModel {
         );
         let stopping = Arc::clone(&counters);
         std::thread::Builder::new()
-            .name(format!("engine {}", description.id))
+            .name("engine".to_owned())
             .spawn(move || {
                 // Clients learn of a panic through their closed channels.
                 if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {

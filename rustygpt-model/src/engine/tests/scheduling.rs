@@ -188,3 +188,17 @@ async fn an_answer_goes_on_when_the_last_handle_is_gone() {
     gate.open_for_good();
     assert_eq!(collect(generation).await[0].text, "still here");
 }
+
+#[tokio::test]
+async fn the_model_is_freed_when_the_last_handle_is_gone_and_nothing_runs() {
+    let (alive, freed) = std::sync::mpsc::channel::<()>();
+    let model = start(Script::replying(move |_| {
+        let _still = &alive;
+        "fine".to_owned()
+    }));
+    assert_eq!(answer(&model, request("a")).await.text, "fine");
+    assert_eq!(freed.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty));
+    drop(model);
+    // Returns only because the model, and with it the sender, was dropped.
+    assert!(freed.recv().is_err());
+}
