@@ -8,6 +8,7 @@
 //! - [`prompt`]: chat templates, rendered and tokenised;
 //! - [`engine`]: the one thread that owns a model, and the handle that talks to it;
 //! - [`kv`], [`sampling`], [`decode`]: the pure parts of a step;
+//! - [`registry`]: which models lie on disk, and whether they fit;
 //! - [`scripted`]: a model without weights that follows a script, for tests;
 //! - `candle` (feature): the tensor engine.
 //!
@@ -18,6 +19,7 @@ pub mod decode;
 pub mod engine;
 pub mod kv;
 pub mod prompt;
+pub mod registry;
 pub mod sampling;
 pub mod scripted;
 pub mod tokenizer;
