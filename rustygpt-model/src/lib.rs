@@ -14,6 +14,8 @@
 //!
 //! This crate never speaks HTTP, never reads a configuration file and never logs prompt text.
 
+#[cfg(feature = "candle")]
+pub mod candle;
 pub mod contract;
 pub mod decode;
 pub mod engine;

@@ -35,6 +35,10 @@ pub struct SequenceStep {
     /// The position of the first of them; the others follow without a gap. All positions before
     /// it are already in the cache.
     pub start: usize,
+    /// Tokens of the sequence known when the step was planned: those before `start`, those of
+    /// this step, and those of the prompt that later steps will read. What depends on the length
+    /// of a prompt (LongRoPE's choice of frequencies) goes by it, so that chunks agree.
+    pub known: usize,
     /// The blocks of this sequence, in order of position; covers `start + tokens.len()`
     /// positions.
     pub block_table: Vec<BlockId>,

@@ -195,6 +195,7 @@ impl Scheduler {
                     sequence,
                     tokens: state.tokens.get(state.cached..end)?.to_vec(),
                     start: state.cached,
+                    known: state.tokens.len(),
                     block_table: state.blocks.get(..end.div_ceil(block_size))?.to_vec(),
                     logits: match end == state.tokens.len() {
                         true => LogitRows::Last,

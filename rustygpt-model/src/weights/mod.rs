@@ -4,6 +4,7 @@
 //! [`ModelFiles::open`] is the way in. [`gguf`] and [`safetensors`] prove the header of one file
 //! given as bytes; they do no IO, so that tests and fuzzers can feed them.
 
+mod defaults;
 mod element_type;
 pub mod gguf;
 mod gguf_files;
@@ -14,6 +15,7 @@ mod model_files;
 pub mod safetensors;
 mod tensor;
 
+pub use defaults::generation_defaults;
 pub use element_type::ElementType;
 pub use metadata::{Metadata, MetadataArray, MetadataValue};
 pub use model_files::{HuggingFaceDirectory, ModelFiles, Source};

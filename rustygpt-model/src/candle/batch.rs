@@ -1,0 +1,104 @@
+//! A step plan, flattened into rows.
+
+use crate::contract::{ForwardError, Geometry, LogitRows, StepPlan};
+
+/// All tokens of a step in one list, and which sequence owns which rows.
+pub(crate) struct Batch {
+    /// Token ids, one per row.
+    pub(crate) ids: Vec<u32>,
+    /// Positions within the own sequence, one per row.
+    pub(crate) positions: Vec<u32>,
+    /// Tokens of the own sequence that were known when the step was planned, one per row.
+    pub(crate) known: Vec<usize>,
+    /// Where each row's keys and values go: block × block size + offset.
+    pub(crate) slots: Vec<usize>,
+    /// The sequences.
+    pub(crate) spans: Vec<Span>,
+    /// Rows that want logits.
+    pub(crate) logit_rows: Vec<u32>,
+}
+
+/// One sequence's rows.
+pub(crate) struct Span {
+    /// Its first row in the batch.
+    pub(crate) first_row: usize,
+    /// How many rows.
+    pub(crate) rows: usize,
+    /// Position of the first row.
+    pub(crate) start: usize,
+    /// Its blocks, in order of position.
+    pub(crate) blocks: Vec<usize>,
+}
+
+impl Batch {
+    /// Flattens and checks a plan: the planner is ours, but a wrong slot would overwrite another
+    /// conversation's cache.
+    pub(crate) fn new(plan: &StepPlan, geometry: Geometry) -> Result<Self, ForwardError> {
+        let invalid = |reason: String| Err(ForwardError::InvalidPlan(reason));
+        let tokens = plan.token_count();
+        let mut batch = Self {
+            ids: Vec::with_capacity(tokens),
+            positions: Vec::with_capacity(tokens),
+            known: Vec::with_capacity(tokens),
+            slots: Vec::with_capacity(tokens),
+            spans: Vec::with_capacity(plan.sequences.len()),
+            logit_rows: Vec::new(),
+        };
+        for step in &plan.sequences {
+            let end = step.start + step.tokens.len();
+            if step.tokens.is_empty() || end > geometry.context_length {
+                return invalid(format!(
+                    "{:?}: tokens {}..{end} of {}",
+                    step.sequence, step.start, geometry.context_length
+                ));
+            }
+            if step
+                .block_table
+                .iter()
+                .any(|block| block.0 as usize >= geometry.block_count)
+            {
+                return invalid(format!("{:?}: a block beyond the cache", step.sequence));
+            }
+            let first_row = batch.ids.len();
+            for (offset, &id) in step.tokens.iter().enumerate() {
+                if id as usize >= geometry.vocabulary {
+                    return invalid(format!("token {id} of {}", geometry.vocabulary));
+                }
+                let position = step.start + offset;
+                let Some(slot) = step.slot(position, geometry.block_size) else {
+                    return invalid(format!("{:?}: no block for {position}", step.sequence));
+                };
+                batch.ids.push(id);
+                batch.positions.push(position as u32);
+                batch.known.push(step.known);
+                batch.slots.push(slot);
+            }
+            let rows = step.tokens.len();
+            match step.logits {
+                LogitRows::None => {}
+                LogitRows::Last => batch.logit_rows.push((first_row + rows - 1) as u32),
+                LogitRows::All => {
+                    batch
+                        .logit_rows
+                        .extend((first_row..first_row + rows).map(|row| row as u32));
+                }
+            }
+            batch.spans.push(Span {
+                first_row,
+                rows,
+                start: step.start,
+                blocks: step
+                    .block_table
+                    .iter()
+                    .map(|block| block.0 as usize)
+                    .collect(),
+            });
+        }
+        Ok(batch)
+    }
+
+    /// Rows in the batch.
+    pub(crate) fn tokens(&self) -> usize {
+        self.ids.len()
+    }
+}

@@ -1,0 +1,296 @@
+//! The sizes of a decoder, read from GGUF metadata or a Hugging Face `config.json`.
+
+use super::load::LoadError;
+use super::rope::{RopeParameters, RopeScaling, RopeStyle};
+use crate::weights::Metadata;
+use serde_json::Value;
+
+/// The sizes every decoder has.
+#[derive(Clone, Debug)]
+pub(crate) struct Hyperparameters {
+    /// Decoder layers.
+    pub(crate) layers: usize,
+    /// Width of the residual stream.
+    pub(crate) hidden: usize,
+    /// Query heads.
+    pub(crate) heads: usize,
+    /// Key/value heads; divides `heads`.
+    pub(crate) kv_heads: usize,
+    /// Width of a head.
+    pub(crate) head_dimension: usize,
+    /// Positions the model was trained for.
+    pub(crate) context_length: usize,
+    /// Added to the mean square in RMS normalisation.
+    pub(crate) norm_epsilon: f64,
+    /// Positions seen by layers with a sliding window, if the file names one.
+    pub(crate) sliding_window: Option<usize>,
+    /// Rotary position embedding of the (global) layers.
+    pub(crate) rope: RopeParameters,
+}
+
+/// Bounds beyond any real model: they keep a hostile header's products far from overflow.
+const MAXIMUM_SIZE: u64 = 1 << 24;
+
+impl Hyperparameters {
+    /// Reads the keys that llama.cpp's converter writes for `architecture`.
+    pub(crate) fn from_gguf(metadata: &Metadata, architecture: &str) -> Result<Self, LoadError> {
+        let key = |name: &str| format!("{architecture}.{name}");
+        let optional = |name: &str| -> Result<Option<usize>, LoadError> {
+            let full = key(name);
+            match metadata.unsigned(&full) {
+                Some(value) if (1..=MAXIMUM_SIZE).contains(&value) => Ok(Some(value as usize)),
+                Some(value) => Err(LoadError::Invalid(format!(
+                    "{full} = {value} is out of range"
+                ))),
+                // Some files hold one value per layer; all equal is the only case a plain decoder has.
+                None => match metadata.integers(&full).as_deref() {
+                    Some([first, rest @ ..])
+                        if rest.iter().all(|value| value == first)
+                            && (1..=MAXIMUM_SIZE as i64).contains(first) =>
+                    {
+                        Ok(Some(*first as usize))
+                    }
+                    Some(_) => Err(LoadError::Unsupported(format!(
+                        "{full} differs between layers"
+                    ))),
+                    None => Ok(None),
+                },
+            }
+        };
+        let required = |name: &str| {
+            optional(name)?
+                .ok_or_else(|| LoadError::Invalid(format!("the metadata lacks {}", key(name))))
+        };
+        let hidden = required("embedding_length")?;
+        let heads = required("attention.head_count")?;
+        let head_dimension = match optional("attention.key_length")? {
+            Some(length) => length,
+            None => hidden / heads,
+        };
+        if let Some(value_length) = optional("attention.value_length")?
+            && value_length != head_dimension
+        {
+            return Err(LoadError::Unsupported(format!(
+                "keys of {head_dimension} and values of {value_length} elements"
+            )));
+        }
+        let epsilon = metadata
+            .float(&key("attention.layer_norm_rms_epsilon"))
+            .ok_or_else(|| {
+                LoadError::Invalid(format!(
+                    "the metadata lacks {}",
+                    key("attention.layer_norm_rms_epsilon")
+                ))
+            })?;
+        let context_length = required("context_length")?;
+        Self {
+            layers: required("block_count")?,
+            hidden,
+            heads,
+            kv_heads: optional("attention.head_count_kv")?.unwrap_or(heads),
+            head_dimension,
+            context_length,
+            norm_epsilon: epsilon,
+            sliding_window: metadata
+                .unsigned(&key("attention.sliding_window"))
+                .filter(|window| (1..MAXIMUM_SIZE).contains(window))
+                .map(|window| window as usize),
+            rope: RopeParameters {
+                dimensions: optional("rope.dimension_count")?.unwrap_or(head_dimension),
+                base: metadata.float(&key("rope.freq_base")).unwrap_or(10_000.0),
+                style: RopeStyle::Halves,
+                scaling: gguf_rope_scaling(metadata, architecture, context_length)?,
+            },
+        }
+        .checked()
+    }
+
+    /// Reads a Hugging Face `config.json`.
+    pub(crate) fn from_huggingface(config: &Value) -> Result<Self, LoadError> {
+        let optional = |name: &str| -> Result<Option<usize>, LoadError> {
+            match config.get(name) {
+                None | Some(Value::Null) => Ok(None),
+                Some(value) => match value.as_u64() {
+                    Some(size) if (1..=MAXIMUM_SIZE).contains(&size) => Ok(Some(size as usize)),
+                    _ => Err(LoadError::Invalid(format!(
+                        "config.json: {name} = {value} is out of range"
+                    ))),
+                },
+            }
+        };
+        let required = |name: &str| {
+            optional(name)?.ok_or_else(|| LoadError::Invalid(format!("config.json lacks {name}")))
+        };
+        let hidden = required("hidden_size")?;
+        let heads = required("num_attention_heads")?;
+        let head_dimension = optional("head_dim")?.unwrap_or(hidden / heads);
+        let context_length = required("max_position_embeddings")?;
+        // Newer files keep the rotary numbers in `rope_parameters`, older ones beside the sizes.
+        let parameters = config
+            .get("rope_parameters")
+            .filter(|value| value.is_object());
+        let base = parameters
+            .and_then(|p| p.get("rope_theta"))
+            .or_else(|| config.get("rope_theta"))
+            .and_then(Value::as_f64)
+            .unwrap_or(10_000.0);
+        let partial = parameters
+            .and_then(|p| p.get("partial_rotary_factor"))
+            .or_else(|| config.get("partial_rotary_factor"))
+            .and_then(Value::as_f64)
+            .unwrap_or(1.0);
+        let scaling = parameters.or_else(|| config.get("rope_scaling"));
+        Self {
+            layers: required("num_hidden_layers")?,
+            hidden,
+            heads,
+            kv_heads: optional("num_key_value_heads")?.unwrap_or(heads),
+            head_dimension,
+            context_length,
+            norm_epsilon: config
+                .get("rms_norm_eps")
+                .and_then(Value::as_f64)
+                .unwrap_or(1e-6),
+            // 0 and null both mean: sees everything.
+            sliding_window: config
+                .get("sliding_window")
+                .and_then(Value::as_u64)
+                .filter(|window| (1..MAXIMUM_SIZE).contains(window))
+                .map(|window| window as usize),
+            rope: RopeParameters {
+                dimensions: (head_dimension as f64 * partial) as usize,
+                base,
+                style: RopeStyle::Halves,
+                scaling: huggingface_rope_scaling(scaling, config, context_length)?,
+            },
+        }
+        .checked()
+    }
+
+    fn checked(self) -> Result<Self, LoadError> {
+        let invalid = |reason: String| Err(LoadError::Invalid(reason));
+        if self.head_dimension == 0
+            || self.kv_heads > self.heads
+            || !self.heads.is_multiple_of(self.kv_heads)
+        {
+            return invalid(format!(
+                "{} query heads of {} elements cannot share {} key/value heads",
+                self.heads, self.head_dimension, self.kv_heads
+            ));
+        }
+        let rotary = self.rope.dimensions;
+        if rotary == 0 || !rotary.is_multiple_of(2) || rotary > self.head_dimension {
+            return invalid(format!(
+                "rotary embedding of {rotary} of {} elements",
+                self.head_dimension
+            ));
+        }
+        if !(self.norm_epsilon >= 0.0 && self.norm_epsilon < 1.0) {
+            return invalid(format!("norm epsilon {}", self.norm_epsilon));
+        }
+        if !(self.rope.base > 0.0 && self.rope.base.is_finite()) {
+            return invalid(format!("rotary base {}", self.rope.base));
+        }
+        Ok(self)
+    }
+}
+
+fn gguf_rope_scaling(
+    metadata: &Metadata,
+    architecture: &str,
+    context_length: usize,
+) -> Result<RopeScaling, LoadError> {
+    let key = |name: &str| format!("{architecture}.rope.scaling.{name}");
+    let number = |name: &str| metadata.float(&key(name));
+    let original =
+        number("original_context_length").map_or(context_length, |length| length as usize);
+    // `rope.scale_linear` is how the oldest files said the same.
+    let factor = number("factor")
+        .or_else(|| metadata.float(&format!("{architecture}.rope.scale_linear")))
+        .unwrap_or(1.0);
+    match metadata.string(&key("type")) {
+        None if factor != 1.0 => Ok(RopeScaling::Linear { factor }),
+        // longrope's factors are tensors: the family that knows them fills them in.
+        None | Some("none" | "longrope") => Ok(RopeScaling::None),
+        Some("linear") => Ok(RopeScaling::Linear { factor }),
+        Some("yarn") => Ok(RopeScaling::Yarn {
+            factor,
+            original,
+            attention_factor: number("attn_factor")
+                .map(|magnitude| magnitude * RopeScaling::yarn_magnitude(factor)),
+            beta_fast: number("yarn_beta_fast").unwrap_or(32.0),
+            beta_slow: number("yarn_beta_slow").unwrap_or(1.0),
+        }),
+        Some(other) => Err(LoadError::Unsupported(format!("rope scaling '{other}'"))),
+    }
+}
+
+fn huggingface_rope_scaling(
+    scaling: Option<&Value>,
+    config: &Value,
+    context_length: usize,
+) -> Result<RopeScaling, LoadError> {
+    let Some(scaling) = scaling.filter(|value| value.is_object()) else {
+        return Ok(RopeScaling::None);
+    };
+    let number = |name: &str| scaling.get(name).and_then(Value::as_f64);
+    let required = |name: &str| {
+        number(name)
+            .ok_or_else(|| LoadError::Invalid(format!("config.json: rope scaling lacks {name}")))
+    };
+    let original = number("original_max_position_embeddings")
+        .or_else(|| {
+            config
+                .get("original_max_position_embeddings")
+                .and_then(Value::as_f64)
+        })
+        .map_or(context_length, |length| length as usize);
+    let kind = scaling
+        .get("rope_type")
+        .or_else(|| scaling.get("type"))
+        .and_then(Value::as_str);
+    match kind {
+        None | Some("default") => Ok(RopeScaling::None),
+        Some("linear") => Ok(RopeScaling::Linear {
+            factor: required("factor")?,
+        }),
+        Some("llama3") => Ok(RopeScaling::Llama3 {
+            factor: required("factor")?,
+            low_frequency_factor: required("low_freq_factor")?,
+            high_frequency_factor: required("high_freq_factor")?,
+            original,
+        }),
+        Some("yarn") => Ok(RopeScaling::Yarn {
+            factor: required("factor")?,
+            original,
+            attention_factor: number("attention_factor"),
+            beta_fast: number("beta_fast").unwrap_or(32.0),
+            beta_slow: number("beta_slow").unwrap_or(1.0),
+        }),
+        Some("longrope" | "su") => {
+            let factors = |name: &str| -> Result<Vec<f32>, LoadError> {
+                scaling
+                    .get(name)
+                    .and_then(Value::as_array)
+                    .and_then(|values| {
+                        values
+                            .iter()
+                            .map(|v| v.as_f64().map(|v| v as f32))
+                            .collect::<Option<_>>()
+                    })
+                    .ok_or_else(|| {
+                        LoadError::Invalid(format!("config.json: rope scaling lacks {name}"))
+                    })
+            };
+            let extension = number("factor").unwrap_or(context_length as f64 / original as f64);
+            Ok(RopeScaling::LongRope {
+                short: factors("short_factor")?,
+                long: factors("long_factor")?,
+                original,
+                attention_factor: number("attention_factor")
+                    .unwrap_or_else(|| RopeScaling::long_rope_magnitude(extension, original)),
+            })
+        }
+        Some(other) => Err(LoadError::Unsupported(format!("rope scaling '{other}'"))),
+    }
+}

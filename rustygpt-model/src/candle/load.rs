@@ -1,0 +1,491 @@
+//! From a proved model file to tensors.
+
+use super::CacheType;
+use super::batch::Batch;
+use super::cache::PagedCache;
+use super::families::{self, LanguageFamily};
+use super::hyperparameters::Hyperparameters;
+use super::operations::{Linear, Matrix, Projections, RmsNorm};
+use crate::contract::{Forward, ForwardError, Geometry, Logits, ModelError, StepPlan};
+use crate::weights::{ElementType, ModelFiles, Source, TensorInfo};
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{DType, Device, Tensor};
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Why a model could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0}")]
+    Unsupported(String),
+    #[error(transparent)]
+    Device(#[from] candle_core::Error),
+    #[error(transparent)]
+    Files(#[from] ModelError),
+}
+
+impl LoadError {
+    fn at(self, path: &Path) -> ModelError {
+        let path = path.to_path_buf();
+        match self {
+            Self::Invalid(reason) => ModelError::InvalidFile { path, reason },
+            Self::Unsupported(what) => ModelError::UnsupportedModel {
+                path,
+                reason: format!(
+                    "{what} is not supported; supported architectures: {}",
+                    families::supported_names()
+                ),
+            },
+            Self::Device(error) => ModelError::InvalidFile {
+                path,
+                reason: error.to_string(),
+            },
+            Self::Files(error) => error,
+        }
+    }
+}
+
+/// How a model is to be loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadOptions {
+    /// Positions a request may have; `None` takes what the model was trained for, or as many as
+    /// fit into `cache_bytes`.
+    pub context_length: Option<usize>,
+    /// Sequences that may run at once: the cache is no larger than they can fill.
+    pub slots: usize,
+    /// Bytes for keys and values of all sequences together.
+    pub cache_bytes: u64,
+    /// Element type of the cache.
+    pub cache_type: CacheType,
+    /// Positions per block of the cache.
+    pub block_size: usize,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            context_length: None,
+            slots: 4,
+            cache_bytes: 2 << 30,
+            cache_type: CacheType::default(),
+            block_size: 32,
+        }
+    }
+}
+
+/// A loaded model: its weights and its cache.
+pub struct CandleModel {
+    family: Box<dyn LanguageFamily>,
+    cache: PagedCache,
+    geometry: Geometry,
+    cache_bytes: u64,
+}
+
+impl std::fmt::Debug for CandleModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CandleModel")
+            .field("geometry", &self.geometry)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CandleModel {
+    /// Bytes reserved for the cache.
+    #[must_use]
+    pub fn cache_bytes(&self) -> u64 {
+        self.cache_bytes
+    }
+}
+
+impl Forward for CandleModel {
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn forward(&mut self, plan: &StepPlan) -> Result<Logits, ForwardError> {
+        let batch = Batch::new(plan, self.geometry)?;
+        let vocabulary = self.geometry.vocabulary;
+        if batch.ids.is_empty() {
+            return Ok(Logits {
+                values: Vec::new(),
+                vocabulary,
+            });
+        }
+        let device = |error: candle_core::Error| ForwardError::Device(Box::new(error));
+        let logits = self
+            .family
+            .logits(&batch, &mut self.cache)
+            .map_err(device)?;
+        let values = match logits {
+            Some(logits) => super::operations::to_values(&logits).map_err(device)?,
+            None => Vec::new(),
+        };
+        Ok(Logits { values, vocabulary })
+    }
+}
+
+/// Loads a model into memory. The file is not needed any more afterwards.
+///
+/// # Errors
+/// [`ModelError`] naming the file and what is wrong with it, or what does not fit.
+pub fn load(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, ModelError> {
+    let path = files.path();
+    let model = load_checked(files, options).map_err(|error| error.at(path))?;
+    if !files.is_intact() {
+        return Err(ModelError::InvalidFile {
+            path: path.to_path_buf(),
+            reason: "the file was truncated while it was read; copy it again".to_owned(),
+        });
+    }
+    Ok(model)
+}
+
+fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, LoadError> {
+    let loader = Loader::new(files)?;
+    let sizes = &loader.sizes;
+    let bytes_per_position = 2
+        * (sizes.layers * sizes.kv_heads * sizes.head_dimension * options.cache_type.bytes())
+            as u64;
+    let bytes_per_block = bytes_per_position * options.block_size as u64;
+    let wanted = options.context_length.unwrap_or(sizes.context_length);
+    if wanted > sizes.context_length {
+        tracing::warn!(
+            wanted,
+            trained = sizes.context_length,
+            "the context is longer than the model was trained for"
+        );
+    }
+    let blocks_per_sequence = wanted.div_ceil(options.block_size).max(1);
+    let affordable = (options.cache_bytes / bytes_per_block) as usize;
+    let block_count = affordable.min(blocks_per_sequence.saturating_mul(options.slots.max(1)));
+    let context_length = wanted.min(block_count * options.block_size);
+    if block_count == 0
+        || options
+            .context_length
+            .is_some_and(|asked| context_length < asked)
+    {
+        return Err(LoadError::Files(ModelError::OutOfMemory {
+            what: format!("the key/value cache for {wanted} positions"),
+            needed_bytes: blocks_per_sequence as u64 * bytes_per_block,
+            available_bytes: options.cache_bytes,
+        }));
+    }
+    let cache = PagedCache::new(
+        sizes.layers,
+        sizes.kv_heads,
+        sizes.head_dimension,
+        options.block_size,
+        block_count,
+        options.cache_type,
+    );
+    let family = (loader.family.load)(&loader)?;
+    let geometry = Geometry {
+        vocabulary: family.vocabulary(),
+        context_length,
+        block_size: cache.block_size(),
+        block_count: cache.block_count(),
+    };
+    Ok(CandleModel {
+        family,
+        cache,
+        geometry,
+        cache_bytes: block_count as u64 * bytes_per_block,
+    })
+}
+
+/// Finds tensors by llama.cpp's names, whichever kind of file they come from.
+pub(crate) struct Loader<'a> {
+    files: &'a ModelFiles,
+    family: &'static families::Family,
+    /// The sizes read from the file.
+    pub(crate) sizes: Hyperparameters,
+}
+
+impl<'a> Loader<'a> {
+    fn new(files: &'a ModelFiles) -> Result<Self, LoadError> {
+        let (family, sizes) = match files.source() {
+            Source::Gguf(metadata) => {
+                let name = metadata.string("general.architecture").ok_or_else(|| {
+                    LoadError::Invalid("the metadata lacks general.architecture".to_owned())
+                })?;
+                let family = families::by_gguf_name(name)
+                    .ok_or_else(|| LoadError::Unsupported(format!("architecture '{name}'")))?;
+                (family, Hyperparameters::from_gguf(metadata, name)?)
+            }
+            Source::HuggingFace(directory) => {
+                let names = directory
+                    .config
+                    .get("architectures")
+                    .and_then(|v| v.as_array());
+                let name = names
+                    .and_then(|names| names.first())
+                    .and_then(|name| name.as_str());
+                let name = name.ok_or_else(|| {
+                    LoadError::Invalid("config.json lacks architectures".to_owned())
+                })?;
+                let family = families::by_huggingface_name(name)
+                    .ok_or_else(|| LoadError::Unsupported(format!("architecture '{name}'")))?;
+                (
+                    family,
+                    Hyperparameters::from_huggingface(&directory.config)?,
+                )
+            }
+        };
+        Ok(Self {
+            files,
+            family,
+            sizes,
+        })
+    }
+
+    /// Where the model came from.
+    pub(crate) fn source(&self) -> &'a Source {
+        self.files.source()
+    }
+
+    /// Whether the tensors have Hugging Face's names and layout.
+    pub(crate) fn is_huggingface(&self) -> bool {
+        matches!(self.source(), Source::HuggingFace(_))
+    }
+
+    /// The name of `canonical` in this file.
+    fn name<'n>(&self, canonical: &'n str) -> Cow<'n, str> {
+        if self.is_huggingface() {
+            Cow::Owned(huggingface_name(canonical, self.family.huggingface_tensors))
+        } else {
+            Cow::Borrowed(canonical)
+        }
+    }
+
+    fn find(&self, canonical: &str) -> Option<&'a TensorInfo> {
+        self.files.tensor(&self.name(canonical))
+    }
+
+    fn require(&self, canonical: &str, shape: &[usize]) -> Result<&'a TensorInfo, LoadError> {
+        let info = self.find(canonical).ok_or_else(|| {
+            LoadError::Invalid(format!("the tensor {} is missing", self.name(canonical)))
+        })?;
+        if info.shape != shape {
+            return Err(LoadError::Invalid(format!(
+                "the tensor {} has shape {:?} instead of {shape:?}",
+                info.name, info.shape
+            )));
+        }
+        Ok(info)
+    }
+
+    /// The vocabulary: rows of the embedding.
+    pub(crate) fn vocabulary(&self) -> Result<usize, LoadError> {
+        let info = self.find("token_embd.weight").ok_or_else(|| {
+            LoadError::Invalid(
+                "the file has no embeddings: it is a vocabulary or an adapter, not a model"
+                    .to_owned(),
+            )
+        })?;
+        match info.shape.as_slice() {
+            [rows, width] if *rows > 0 && *width == self.sizes.hidden => Ok(*rows),
+            other => Err(LoadError::Invalid(format!("embeddings of shape {other:?}"))),
+        }
+    }
+
+    /// Whether the file has a tensor.
+    pub(crate) fn has(&self, canonical: &str) -> bool {
+        self.find(canonical).is_some()
+    }
+
+    /// The size of a matrix along one axis.
+    pub(crate) fn extent(&self, canonical: &str, axis: usize) -> Result<usize, LoadError> {
+        self.find(canonical)
+            .and_then(|info| info.shape.get(axis))
+            .copied()
+            .ok_or_else(|| {
+                LoadError::Invalid(format!("the tensor {} is missing", self.name(canonical)))
+            })
+    }
+
+    /// A matrix of `outputs × inputs`.
+    pub(crate) fn matrix(
+        &self,
+        canonical: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Matrix, LoadError> {
+        let info = self.require(canonical, &[outputs, inputs])?;
+        let bytes = self.files.bytes(info)?;
+        let shape = (outputs, inputs);
+        let dense = |dtype| Tensor::from_raw_buffer(bytes, dtype, &[outputs, inputs], &Device::Cpu);
+        match info.element_type {
+            ElementType::F32 => Ok(Matrix::Full(dense(DType::F32)?)),
+            ElementType::F64 => Ok(Matrix::Full(dense(DType::F64)?.to_dtype(DType::F32)?)),
+            ElementType::F16 => Ok(Matrix::Half(dense(DType::F16)?)),
+            ElementType::BF16 => Ok(Matrix::Half(dense(DType::BF16)?)),
+            other => {
+                let dtype = quantized_type(other).ok_or_else(|| {
+                    LoadError::Unsupported(format!("{}: element type {}", info.name, other.name()))
+                })?;
+                let storage = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, dtype)?;
+                Ok(Matrix::Quantized(Arc::new(QTensor::new(storage, shape)?)))
+            }
+        }
+    }
+
+    /// A vector of `length` values as `f32`.
+    pub(crate) fn vector(&self, canonical: &str, length: usize) -> Result<Vec<f32>, LoadError> {
+        let info = self.require(canonical, &[length])?;
+        let bytes = self.files.bytes(info)?;
+        let dtype = match info.element_type {
+            ElementType::F32 => DType::F32,
+            ElementType::F16 => DType::F16,
+            ElementType::BF16 => DType::BF16,
+            ElementType::F64 => DType::F64,
+            other => {
+                return Err(LoadError::Unsupported(format!(
+                    "{}: a vector of {}",
+                    info.name,
+                    other.name()
+                )));
+            }
+        };
+        let tensor = Tensor::from_raw_buffer(bytes, dtype, &[length], &Device::Cpu)?;
+        Ok(tensor.to_dtype(DType::F32)?.to_vec1()?)
+    }
+
+    /// A vector that may be absent.
+    pub(crate) fn optional_vector(
+        &self,
+        canonical: &str,
+        length: usize,
+    ) -> Result<Option<Vec<f32>>, LoadError> {
+        self.find(canonical)
+            .map(|_| self.vector(canonical, length))
+            .transpose()
+    }
+
+    /// A linear map; its bias is taken if the file has one.
+    pub(crate) fn linear(
+        &self,
+        stem: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Linear, LoadError> {
+        let weights = self.matrix(&format!("{stem}.weight"), outputs, inputs)?;
+        let bias = self
+            .optional_vector(&format!("{stem}.bias"), outputs)?
+            .map(|bias| Tensor::from_vec(bias, outputs, &Device::Cpu))
+            .transpose()?;
+        Ok(Linear { weights, bias })
+    }
+
+    /// Linear maps of one input: apart under their own stems, or stacked under one.
+    pub(crate) fn projections<const N: usize>(
+        &self,
+        stacked: &str,
+        stems: [&str; N],
+        widths: [usize; N],
+        inputs: usize,
+    ) -> Result<Projections<N>, LoadError> {
+        let stacked_width = widths.iter().sum();
+        let is_stacked = self
+            .find(&format!("{stacked}.weight"))
+            .is_some_and(|info| info.shape.first() == Some(&stacked_width));
+        if is_stacked {
+            let linear = self.linear(stacked, stacked_width, inputs)?;
+            return Ok(Projections::Stacked { linear, widths });
+        }
+        let linears = stems
+            .iter()
+            .zip(widths)
+            .map(|(stem, width)| self.linear(stem, width, inputs))
+            .collect::<Result<Vec<_>, _>>()?;
+        let linears: [Linear; N] = linears
+            .try_into()
+            .map_err(|_| LoadError::Invalid("a projection lost a part".to_owned()))?;
+        Ok(Projections::Separate(Box::new(linears)))
+    }
+
+    /// A normalisation over `width` elements.
+    pub(crate) fn norm(&self, stem: &str, width: usize) -> Result<RmsNorm, LoadError> {
+        let mut weights = self.vector(&format!("{stem}.weight"), width)?;
+        if self.is_huggingface() && self.family.huggingface_norms_add_one {
+            weights.iter_mut().for_each(|weight| *weight += 1.0);
+        }
+        Ok(RmsNorm {
+            weights: weights.into(),
+            epsilon: self.sizes.norm_epsilon,
+        })
+    }
+
+    /// A normalisation that may be absent.
+    pub(crate) fn optional_norm(
+        &self,
+        stem: &str,
+        width: usize,
+    ) -> Result<Option<RmsNorm>, LoadError> {
+        self.find(&format!("{stem}.weight"))
+            .map(|_| self.norm(stem, width))
+            .transpose()
+    }
+}
+
+/// Candle's name of a quantisation, if it can compute with it.
+fn quantized_type(element_type: ElementType) -> Option<GgmlDType> {
+    Some(match element_type {
+        ElementType::Q4_0 => GgmlDType::Q4_0,
+        ElementType::Q4_1 => GgmlDType::Q4_1,
+        ElementType::Q5_0 => GgmlDType::Q5_0,
+        ElementType::Q5_1 => GgmlDType::Q5_1,
+        ElementType::Q8_0 => GgmlDType::Q8_0,
+        ElementType::Q8_1 => GgmlDType::Q8_1,
+        ElementType::Q2K => GgmlDType::Q2K,
+        ElementType::Q3K => GgmlDType::Q3K,
+        ElementType::Q4K => GgmlDType::Q4K,
+        ElementType::Q5K => GgmlDType::Q5K,
+        ElementType::Q6K => GgmlDType::Q6K,
+        ElementType::Q8K => GgmlDType::Q8K,
+        _ => return None,
+    })
+}
+
+/// Translates llama.cpp's tensor name to Hugging Face's. `overrides` are a family's own stems.
+fn huggingface_name(canonical: &str, overrides: &[(&str, &str)]) -> String {
+    let (stem, suffix) = canonical.rsplit_once('.').unwrap_or((canonical, ""));
+    let whole = match stem {
+        "token_embd" => Some("model.embed_tokens"),
+        "output_norm" => Some("model.norm"),
+        "output" => Some("lm_head"),
+        _ => None,
+    };
+    if let Some(whole) = whole {
+        return format!("{whole}.{suffix}");
+    }
+    let Some((layer, part)) = stem
+        .strip_prefix("blk.")
+        .and_then(|rest| rest.split_once('.'))
+    else {
+        return canonical.to_owned();
+    };
+    let common = [
+        ("attn_norm", "input_layernorm"),
+        ("attn_q", "self_attn.q_proj"),
+        ("attn_k", "self_attn.k_proj"),
+        ("attn_v", "self_attn.v_proj"),
+        ("attn_qkv", "self_attn.qkv_proj"),
+        ("attn_output", "self_attn.o_proj"),
+        ("attn_q_norm", "self_attn.q_norm"),
+        ("attn_k_norm", "self_attn.k_norm"),
+        ("ffn_norm", "post_attention_layernorm"),
+        ("ffn_gate", "mlp.gate_proj"),
+        ("ffn_up", "mlp.up_proj"),
+        ("ffn_gate_up", "mlp.gate_up_proj"),
+        ("ffn_down", "mlp.down_proj"),
+    ];
+    let translated = overrides
+        .iter()
+        .chain(&common)
+        .find(|(ours, _)| *ours == part)
+        .map_or(part, |(_, theirs)| theirs);
+    format!("model.layers.{layer}.{translated}.{suffix}")
+}

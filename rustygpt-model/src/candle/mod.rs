@@ -1,0 +1,19 @@
+//! The tensor engine: our own language families over Candle tensors, batched, on a paged cache.
+//!
+//! Nothing outside this folder says the tensor library's name. A family calls only the opaque
+//! operations of `operations` and `cache`, so that kernels can change without touching it.
+
+mod batch;
+mod cache;
+mod decoder;
+mod families;
+mod hyperparameters;
+mod lanes;
+mod load;
+mod operations;
+mod rope;
+mod threads;
+
+pub use cache::CacheType;
+pub use load::{CandleModel, LoadOptions, load};
+pub use threads::{ThreadsError, use_threads};

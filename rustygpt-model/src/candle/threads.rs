@@ -1,0 +1,38 @@
+//! How many threads compute.
+
+/// The number of threads can no longer be chosen.
+#[derive(Debug, thiserror::Error)]
+#[error("the number of threads must be chosen before the program starts any")]
+pub struct ThreadsError;
+
+/// Lets the tensor engine compute on `count` threads. To be called by `main`, before anything
+/// else runs.
+///
+/// # Errors
+/// [`ThreadsError`] once other threads exist.
+pub fn use_threads(count: usize) -> Result<(), ThreadsError> {
+    if !is_single_threaded() {
+        return Err(ThreadsError);
+    }
+    // Candle and rayon size their pools by this variable and by nothing else.
+    #[expect(
+        unsafe_code,
+        reason = "the environment is the tensor library's only setting"
+    )]
+    // SAFETY: no other thread exists that could read the environment meanwhile.
+    unsafe {
+        std::env::set_var("RAYON_NUM_THREADS", count.max(1).to_string());
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn is_single_threaded() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
+}
+
+/// Elsewhere the caller's word is all there is: `main` calls this first.
+#[cfg(not(target_os = "linux"))]
+fn is_single_threaded() -> bool {
+    true
+}
