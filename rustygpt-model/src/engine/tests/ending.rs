@@ -45,7 +45,9 @@ async fn text_held_back_for_a_stop_string_comes_at_the_end() {
     let model = start(Script::answering("almost EN"));
     let mut request = request("a");
     request.limits.stop = vec!["END".to_owned()];
-    assert_eq!(answer(&model, request).await.text, "almost EN");
+    assert_eq!(answer(&model, request.clone()).await.text, "almost EN");
+    request.limits.max_tokens = Some(8);
+    assert_eq!(answer(&model, request).await.text, "almost E");
 }
 
 #[tokio::test]

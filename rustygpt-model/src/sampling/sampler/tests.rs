@@ -176,6 +176,35 @@ fn ending_tokens_wait_for_the_least_number_of_tokens_whatever_the_bias() {
 }
 
 #[test]
+fn penalties_see_the_tokens_that_were_chosen_before() {
+    let frequency = Settings {
+        frequency_penalty: 1.0,
+        ..Settings::default()
+    };
+    let repetition = Settings {
+        repetition_penalty: 4.0,
+        ..Settings::default()
+    };
+    for (settings, expected) in [(frequency, [0, 0, 1, 0]), (repetition, [0, 1, 0, 0])] {
+        let mut sampler = sampler(
+            Settings {
+                temperature: 0.0,
+                ..settings
+            },
+            0,
+        );
+        let tokens = [(); 4].map(|()| {
+            let mut row = [3.0, 1.5];
+            sampler
+                .choose(&mut row, &mut Workspace::default())
+                .unwrap()
+                .token
+        });
+        assert_eq!(tokens, expected);
+    }
+}
+
+#[test]
 fn log_probabilities_are_of_the_unmodified_distribution() {
     let mut sampler = Sampler::new(SamplerSetup {
         settings: Arc::new(Settings {
