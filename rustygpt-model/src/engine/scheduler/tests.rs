@@ -382,3 +382,21 @@ fn when_blocks_run_out_the_youngest_of_the_lowest_priority_goes_back_with_its_to
     assert_eq!(gone, [background]);
     world.drain();
 }
+
+#[test]
+fn a_newcomer_waits_rather_than_take_the_block_that_a_running_answer_needs_next() {
+    let limits = SchedulerLimits {
+        slots: 2,
+        step_tokens: 64,
+        block_size: 4,
+        block_count: 4,
+    };
+    let mut world = World::new(limits);
+    let running = world.enqueue(12, 4, Priority::Interactive);
+    world.step();
+    let newcomer = world.enqueue(2, 2, Priority::Interactive);
+    let plan = world.step();
+    assert_eq!((share(&plan, running), share(&plan, newcomer)), (1, 0));
+    world.drain();
+    assert_eq!(world.scheduler.preemptions(), 0);
+}

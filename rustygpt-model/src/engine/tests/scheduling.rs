@@ -66,6 +66,18 @@ async fn a_full_queue_refuses_and_says_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn who_has_read_the_end_of_an_answer_finds_its_place_free() {
+    let options = EngineOptions {
+        queue_limit: 0,
+        ..slots(1)
+    };
+    let model = start(Script::answering("x").with_options(options));
+    for _ in 0..300 {
+        answer(&model, request("a")).await;
+    }
+}
+
+#[tokio::test]
 async fn dropping_a_stream_frees_its_slot_within_one_step() {
     let gate = Gate::closed();
     let recorder = Recorder::default();
