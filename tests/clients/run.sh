@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# The official OpenAI SDKs, unmodified, against the real server with toy models.
+#
+#   tests/clients/run.sh [python|node]      (default: both)
+#
+# RUSTYGPT_BINARY names a server that is built already. Needs Python and Node; scripts/test.sh brings them.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+suites=${1:-python node}
+models=rustygpt-model/tests/fixtures/models
+work=$(mktemp -d)
+servers=()
+
+stop_servers() {
+    local code=$? pid log
+    if [ "$code" -ne 0 ]; then
+        for log in "$work"/*.log; do [ ! -e "$log" ] || { echo "--- $log" && tail -n 40 "$log"; } >&2; done
+    fi
+    for pid in ${servers[@]+"${servers[@]}"}; do kill -KILL "$pid" 2>/dev/null || true; done
+    rm -rf "$work"
+}
+trap stop_servers EXIT
+
+# Settings of the person who runs this must reach neither side.
+binary=${RUSTYGPT_BINARY:-}
+unset "${!RUSTYGPT_@}" "${!OPENAI_@}" 2>/dev/null || true
+export XDG_CONFIG_HOME="$work/config" NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+export PYTHONDONTWRITEBYTECODE=1
+
+# start NAME ARGUMENTS…: starts a server; sets NAME_url, NAME_key and NAME_pid.
+start() {
+    local name=$1 pid line key waited=0
+    shift
+    "$binary" serve --port 0 --data-dir "$work/$name" "$@" >"$work/$name.out" 2>"$work/$name.log" &
+    pid=$!
+    servers+=("$pid")
+    until line=$(grep '^listening on ' "$work/$name.out"); do
+        kill -0 "$pid" 2>/dev/null || fail "the server '$name' ended before it was ready"
+        waited=$((waited + 1))
+        [ "$waited" -lt 600 ] || fail "the server '$name' was not ready after a minute"
+        sleep 0.1
+    done
+    key=$(cat "$work/$name/api-key")
+    printf -v "${name}_url" '%s' "${line#listening on }"
+    printf -v "${name}_key" '%s' "$key"
+    printf -v "${name}_pid" '%s' "$pid"
+}
+
+# stop NAME: a server asked to end must end, and say that all went well.
+stop() {
+    local pid_name="$1_pid" pid code=0
+    pid=${!pid_name}
+    kill -TERM "$pid" || fail "the server '$1' died during the tests"
+    wait "$pid" || code=$?
+    [ "$code" -eq 0 ] || fail "the server '$1' ended with exit code $code"
+}
+
+python_suite() {
+    local venv=target/clients-venv wanted=tests/clients/python/requirements.txt
+    if ! cmp -s "$wanted" "$venv/installed"; then
+        say "installing the Python SDK into $venv"
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted"
+        cp "$wanted" "$venv/installed"
+    fi
+    say "tests with the Python SDK"
+    "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/clients/python
+}
+
+node_suite() {
+    local folder=tests/clients/node
+    if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/installed"; then
+        say "installing the Node SDK into $folder/node_modules"
+        (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error)
+        cp "$folder/package-lock.json" "$folder/node_modules/installed"
+    fi
+    say "tests with the Node SDK"
+    (cd "$folder" && node --test)
+}
+
+if [ -z "$binary" ]; then
+    cargo build --locked -q -p rustygpt-cli
+    binary=${CARGO_TARGET_DIR:-target}/debug/rustygpt
+fi
+
+# The toy model with a longer context, for answers that last until they are stopped.
+mkdir "$work/long"
+cp "$models/llama/"*.json "$models/llama/model.safetensors" "$work/long"
+sed 's/"max_position_embeddings": 1024/"max_position_embeddings": 65536/' \
+    "$models/llama/config.json" >"$work/long/config.json"
+
+say "starting the servers"
+start wide --model "$models/llama/model.gguf=tiny" --model "$work/long=long" --alias gpt-4o=tiny
+start narrow --model "$work/long=long" --slots 1 --queue 1
+
+export TEST_BINARY="$binary" TEST_LONG_MODEL="$work/long"
+# shellcheck disable=SC2154  # set by `start`
+export TEST_URL="$wide_url" TEST_KEY="$wide_key" TEST_NARROW_URL="$narrow_url" TEST_NARROW_KEY="$narrow_key"
+
+for suite in $suites; do "${suite}_suite"; done
+stop wide
+stop narrow
+say "the SDKs are content"
