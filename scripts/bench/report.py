@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Writes performance.md beside a folder of results: `scripts/bench/report.py docs/performance`."""
+
+import json
+import pathlib
+import sys
+
+HEAD = """# Performance
+
+Made by `scripts/bench/run.sh` from the JSON files in [{folder}]({folder}); do not edit by hand. Each file names the
+command, the commit, the machine and the day, so that a number can be measured again.
+"""
+
+
+def time(seconds):
+    """Seconds in the unit that people would choose."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def throughput(row):
+    """What was done per second, or nothing."""
+    if "throughput" not in row:
+        return ""
+    value = row["throughput"]
+    for prefix, size in (("G", 1e9), ("M", 1e6), ("K", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {prefix}{row['throughput_unit']}"
+    return f"{value:.3g} {row['throughput_unit']}"
+
+
+def origin(report):
+    """Where the numbers come from."""
+    machine = report["machine"]
+    return (
+        f"`{report['command']}` at {report['commit']}, {report['date']}, "
+        f"{machine['processor']}, {machine['cores']} cores\n"
+    )
+
+
+def table(heads, rows):
+    """A table whose first column is text and whose others are numbers."""
+    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def measured(report):
+    """The table of a benchmark of our own."""
+    rows = [
+        [f"`{name}`", time(row["median_seconds"]), time(row["fastest_seconds"]), throughput(row)]
+        for name, row in report["benchmarks"].items()
+    ]
+    return table(["benchmark", "median", "fastest", "throughput"], rows)
+
+
+def compared(report):
+    """The table of models run beside a peer: what counts is the median of the ratios of neighbours."""
+    rows = []
+    for model, result in report["models"].items():
+        for work, median in result["median"].items():
+            peers = [name for name in median if name not in ("rustygpt", "ratio")]
+            rows.append(
+                [f"`{model}`", work, f"{median['rustygpt']:.1f}"]
+                + [f"{median[peer]:.1f}" for peer in peers]
+                + [f"{median['ratio']:.2f}"]
+            )
+    return table(["model", "work", "RustyGPT, tokens/s", "llama.cpp, tokens/s", "ratio"], rows)
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    text = [HEAD.format(folder=folder.name)]
+    for file in sorted(folder.glob("*.json")):
+        report = json.loads(file.read_text(encoding="utf-8"))
+        if "models" in report:
+            text += [f"## Beside llama.cpp ({file.stem})\n", origin(report), compared(report)]
+        elif "benchmarks" in report:
+            text += [f"## {file.stem}\n", origin(report), measured(report)]
+    if len(text) == 1:
+        raise SystemExit(f"error: there are no results in {folder}")
+    folder.with_suffix(".md").write_text("\n".join(text), encoding="utf-8")
+
+
+main()
