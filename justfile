@@ -23,3 +23,7 @@ coverage:
 # Licences, advisories and sources of the dependencies.
 deny:
     ./scripts/deny.sh
+
+# Every benchmark, into docs/performance.
+bench *arguments:
+    ./scripts/bench/run.sh {{arguments}}

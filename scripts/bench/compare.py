@@ -8,14 +8,14 @@ engine, then the other; the ratio is taken pair by pair and its median is what c
 speed of a shared machine drifts.
 """
 import argparse
-import datetime
 import json
 import os
 import pathlib
-import platform
 import shlex
 import statistics
 import subprocess
+
+import record
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -55,16 +55,6 @@ def theirs(peer, model, arguments):
     return result
 
 
-def machine():
-    model = "unknown"
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [l.split(":", 1)[1].strip() for l in cpuinfo.read_text().splitlines()
-                 if l.startswith("model name")]
-        model = names[0] if names else model
-    return {"system": platform.system(), "processor": model, "cores": os.cpu_count()}
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -79,10 +69,7 @@ def main():
 
     executable = build()
     report = {
-        "command": "scripts/bench/compare.py " + " ".join(m.name for m in arguments.models),
-        "commit": output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT).strip(),
-        "date": datetime.date.today().isoformat(),
-        "machine": machine(),
+        **record.head("scripts/bench/compare.py " + " ".join(m.name for m in arguments.models)),
         "threads": arguments.threads,
         "prompt_tokens": arguments.prompt,
         "decode_tokens": arguments.decode,
