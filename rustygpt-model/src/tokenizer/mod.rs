@@ -10,11 +10,26 @@
 //! in the text.
 
 mod byte_alphabet;
+mod byte_pair;
+mod byte_text;
+mod character;
+mod charsmap;
 mod detokenizer;
 mod error;
+mod gguf;
+mod hash;
+mod hugging_face;
+mod partition;
+mod pre_tokenizer;
+mod rwkv;
+mod sentence_piece;
+mod special;
+mod trie;
+mod unigram;
+mod vocabulary;
+mod word_piece;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::Path;
 
 use crate::weights::Metadata;
@@ -22,6 +37,9 @@ use crate::weights::Metadata;
 use byte_alphabet::ByteAlphabet;
 pub use detokenizer::Detokenizer;
 pub use error::TokenizerError;
+use gguf::GgufTokenizer;
+use hugging_face::HuggingFaceTokenizer;
+pub use special::FillInMiddle;
 
 /// A stretch of template output: ordinary text, or a control token where the template put one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +54,14 @@ pub enum Piece<'a> {
 /// [`std::sync::Arc`].
 #[derive(Debug)]
 pub struct Tokenizer {
-    alphabet: ByteAlphabet,
-    ids: HashMap<String, u32>,
-    eos_ids: Vec<u32>,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Bytes(Box<ByteAlphabet>),
+    Gguf(Box<GgufTokenizer>),
+    HuggingFace(Box<HuggingFaceTokenizer>),
 }
 
 impl Tokenizer {
@@ -46,65 +69,83 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`TokenizerError`] when the file has none, or one that is unknown or broken.
-    pub fn from_gguf(_metadata: &Metadata) -> Result<Self, TokenizerError> {
-        Err(TokenizerError::Invalid("not read yet".to_owned()))
+    pub fn from_gguf(metadata: &Metadata) -> Result<Self, TokenizerError> {
+        let tokenizer = GgufTokenizer::read(metadata)?;
+        Ok(Self {
+            source: Source::Gguf(Box::new(tokenizer)),
+        })
     }
 
     /// Reads `tokenizer.json` and, where present, `tokenizer_config.json` of a folder.
     ///
     /// # Errors
     /// [`TokenizerError`] when a file is absent, unreadable or broken.
-    pub fn from_directory(_directory: &Path) -> Result<Self, TokenizerError> {
-        Err(TokenizerError::Invalid("not read yet".to_owned()))
+    pub fn from_directory(directory: &Path) -> Result<Self, TokenizerError> {
+        let tokenizer = HuggingFaceTokenizer::open(directory)?;
+        Ok(Self {
+            source: Source::HuggingFace(Box::new(tokenizer)),
+        })
+    }
+
+    /// Reads the text of a `tokenizer.json` and of a `tokenizer_config.json`.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] when one is broken.
+    pub fn from_json(tokenizer: &[u8], config: Option<&[u8]>) -> Result<Self, TokenizerError> {
+        let tokenizer = HuggingFaceTokenizer::read(tokenizer, config)?;
+        Ok(Self {
+            source: Source::HuggingFace(Box::new(tokenizer)),
+        })
     }
 
     /// The tokenizer of the scripted model: ids 0 to 255 are the bytes, then `<|im_start|>` 256,
     /// `<|im_end|>` 257 (end of generation) and `<|endoftext|>` 258. No beginning-of-sequence.
     #[must_use]
     pub fn bytes() -> Self {
-        let alphabet = ByteAlphabet::new();
-        let ids = alphabet
-            .controls()
-            .map(|(text, id)| (text.to_owned(), id))
-            .collect();
         Self {
-            alphabet,
-            ids,
-            eos_ids: vec![257],
+            source: Source::Bytes(Box::new(ByteAlphabet::new())),
         }
     }
 
     /// The ids of plain text: no beginning or end of sequence, control tokens not parsed.
     #[must_use]
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        text.bytes().map(u32::from).collect()
+        self.encode_pieces(&[Piece::Text(Cow::Borrowed(text))])
     }
 
-    /// Splits text where the names of control tokens stand. Only for text whose author may place
-    /// control tokens, such as a template's output.
+    /// Splits text where the names of control tokens (and of tokens that were added to the
+    /// vocabulary) stand. Only for text whose author may place control tokens, such as a
+    /// template's output.
     #[must_use]
     pub fn partition<'a>(&self, text: &'a str) -> Vec<Piece<'a>> {
-        self.alphabet.partition(text)
+        match &self.source {
+            Source::Bytes(alphabet) => alphabet.partition(text),
+            Source::Gguf(tokenizer) => tokenizer.partition(text),
+            Source::HuggingFace(tokenizer) => tokenizer.partition(text),
+        }
     }
 
-    /// The ids of text with control tokens between it.
+    /// The ids of text with control tokens between it. Texts side by side are one text. White
+    /// space around control tokens that take it is dropped, and SentencePiece's space prefix is
+    /// added to the first text and behind control tokens, as llama.cpp does both.
     #[must_use]
     pub fn encode_pieces(&self, pieces: &[Piece<'_>]) -> Vec<u32> {
-        let mut ids = Vec::new();
-        for piece in pieces {
-            match piece {
-                Piece::Text(text) => ids.extend(self.encode(text)),
-                Piece::Control(id) => ids.push(*id),
-            }
+        match &self.source {
+            Source::Bytes(alphabet) => alphabet.encode(pieces),
+            Source::Gguf(tokenizer) => tokenizer.encode(pieces),
+            Source::HuggingFace(tokenizer) => tokenizer.encode(pieces),
         }
-        ids
     }
 
     /// The bytes a token stands for; for a control token the bytes of its name. Empty for an id
     /// out of range.
     #[must_use]
     pub fn token_bytes(&self, id: u32) -> Cow<'_, [u8]> {
-        self.alphabet.token_bytes(id)
+        match &self.source {
+            Source::Bytes(alphabet) => alphabet.token_bytes(id),
+            Source::Gguf(tokenizer) => Cow::Borrowed(tokenizer.token_bytes(id)),
+            Source::HuggingFace(tokenizer) => Cow::Borrowed(tokenizer.token_bytes(id)),
+        }
     }
 
     /// The text of a token; bytes that are no whole character become U+FFFD.
@@ -119,45 +160,94 @@ impl Tokenizer {
     /// Whether the token is a control token: it means something to the model, nothing to a reader.
     #[must_use]
     pub fn is_control(&self, id: u32) -> bool {
-        (256..=258).contains(&id)
+        match &self.source {
+            Source::Bytes(alphabet) => alphabet.is_control(id),
+            Source::Gguf(tokenizer) => tokenizer.is_control(id),
+            Source::HuggingFace(tokenizer) => tokenizer.is_control(id),
+        }
     }
 
     /// All control tokens with their names.
     pub fn control_tokens(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.alphabet.controls()
+        (0..self.vocabulary_size() as u32)
+            .filter(|&id| self.is_control(id))
+            .filter_map(|id| Some((self.name(id)?, id)))
     }
 
     /// The beginning-of-sequence token.
     #[must_use]
     pub fn bos(&self) -> Option<u32> {
-        None
+        match &self.source {
+            Source::Bytes(_) => None,
+            Source::Gguf(tokenizer) => tokenizer.special().bos,
+            Source::HuggingFace(tokenizer) => tokenizer.bos(),
+        }
+    }
+
+    /// The end-of-sequence token, which templates know by name. See [`Self::eos_ids`] for all
+    /// tokens that end a generation.
+    #[must_use]
+    pub fn eos(&self) -> Option<u32> {
+        match &self.source {
+            Source::Bytes(alphabet) => alphabet.end_ids().first().copied(),
+            Source::Gguf(tokenizer) => tokenizer.special().eos,
+            Source::HuggingFace(tokenizer) => tokenizer.eos(),
+        }
     }
 
     /// Whether a prompt starts with [`Self::bos`].
     #[must_use]
     pub fn adds_bos(&self) -> bool {
-        false
+        match &self.source {
+            Source::Bytes(_) => false,
+            Source::Gguf(tokenizer) => tokenizer.special().adds_bos,
+            Source::HuggingFace(tokenizer) => tokenizer.adds_bos(),
+        }
     }
 
-    /// All tokens that end a generation.
+    /// All tokens that end a generation, in ascending order.
     #[must_use]
     pub fn eos_ids(&self) -> &[u32] {
-        &self.eos_ids
+        match &self.source {
+            Source::Bytes(alphabet) => alphabet.end_ids(),
+            Source::Gguf(tokenizer) => &tokenizer.special().end_of_generation,
+            Source::HuggingFace(tokenizer) => tokenizer.end_ids(),
+        }
+    }
+
+    /// The tokens of fill-in-the-middle, where the model has all three.
+    #[must_use]
+    pub fn fill_in_middle(&self) -> Option<FillInMiddle> {
+        match &self.source {
+            Source::Bytes(_) => None,
+            Source::Gguf(tokenizer) => tokenizer.special().fill_in_middle,
+            Source::HuggingFace(tokenizer) => tokenizer.fill_in_middle(),
+        }
     }
 
     /// Tokens in the vocabulary; ids are below it.
     #[must_use]
     pub fn vocabulary_size(&self) -> usize {
-        259
+        match &self.source {
+            Source::Bytes(alphabet) => alphabet.size(),
+            Source::Gguf(tokenizer) => tokenizer.vocabulary().len(),
+            Source::HuggingFace(tokenizer) => tokenizer.size(),
+        }
     }
 
-    /// The id of the token with exactly this text.
+    /// The id of the token with exactly this text, as the vocabulary writes it.
     #[must_use]
     pub fn id_of(&self, text: &str) -> Option<u32> {
-        self.ids.get(text).copied()
+        match &self.source {
+            Source::Bytes(alphabet) => alphabet.id_of(text),
+            Source::Gguf(tokenizer) => tokenizer.vocabulary().id_of(text),
+            Source::HuggingFace(tokenizer) => tokenizer.id_of(text),
+        }
     }
 
-    /// The text of ids, control tokens left out, invalid bytes as U+FFFD.
+    /// The text of ids from the start of a text: control tokens left out, the space that encoding
+    /// put in front taken away, invalid bytes as U+FFFD. For text that goes on behind a prompt use
+    /// [`Detokenizer`].
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
         let mut bytes = Vec::new();
@@ -166,6 +256,27 @@ impl Tokenizer {
                 bytes.extend_from_slice(&self.token_bytes(id));
             }
         }
-        String::from_utf8_lossy(&bytes).into_owned()
+        let bytes = match bytes.strip_prefix(b" ") {
+            Some(rest) if self.adds_space_prefix() => rest,
+            _ => &bytes,
+        };
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
+    /// Whether encoding puts a space before a text.
+    fn adds_space_prefix(&self) -> bool {
+        match &self.source {
+            Source::Bytes(_) => false,
+            Source::Gguf(tokenizer) => tokenizer.adds_space_prefix(),
+            Source::HuggingFace(tokenizer) => tokenizer.adds_space_prefix(),
+        }
+    }
+
+    fn name(&self, id: u32) -> Option<&str> {
+        match &self.source {
+            Source::Bytes(alphabet) => alphabet.name(id),
+            Source::Gguf(tokenizer) => Some(tokenizer.vocabulary().text(id)),
+            Source::HuggingFace(tokenizer) => tokenizer.name(id),
+        }
     }
 }
