@@ -19,18 +19,19 @@ pub(super) mod category {
     pub(in super::super) const SYMBOL: u8 = 16;
     /// `\s`
     pub(in super::super) const SPACE: u8 = 32;
-    /// `\p{C}`: control, format, unassigned
+    /// Control, format and private-use characters; not unassigned ones
     pub(in super::super) const OTHER: u8 = 64;
 }
 
+/// Characters newer than Unicode 15.1 have none, as in llama.cpp: vocabularies were made before.
 const PROPERTIES: [(&str, u8); 7] = [
-    (r"\p{L}", category::LETTER),
-    (r"\p{N}", category::NUMBER),
-    (r"\p{M}", category::MARK),
-    (r"\p{P}", category::PUNCTUATION),
-    (r"\p{S}", category::SYMBOL),
+    (r"[\p{L}&&\p{age=15.1}]", category::LETTER),
+    (r"[\p{N}&&\p{age=15.1}]", category::NUMBER),
+    (r"[\p{M}&&\p{age=15.1}]", category::MARK),
+    (r"[\p{P}&&\p{age=15.1}]", category::PUNCTUATION),
+    (r"[\p{S}&&\p{age=15.1}]", category::SYMBOL),
     (r"\s", category::SPACE),
-    (r"\p{C}", category::OTHER),
+    (r"[\p{Cc}\p{Cf}\p{Co}]", category::OTHER),
 ];
 
 /// The categories of a code point; 0 for one that no property names.

@@ -342,7 +342,11 @@ fn set_scheme(pre_tokenizer: &mut Value) -> bool {
         }
         Some("Sequence") => {
             let mut any = false;
-            for part in pre_tokenizer["pretokenizers"].as_array_mut().into_iter().flatten() {
+            for part in pre_tokenizer["pretokenizers"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+            {
                 any |= set_scheme(part);
             }
             any

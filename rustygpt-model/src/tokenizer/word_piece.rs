@@ -90,18 +90,18 @@ impl WordPiece {
     }
 }
 
-/// `\p{Cc}` and `\p{Cf}` and the like.
+/// Control, format and private-use characters.
 fn is_control(character: char) -> bool {
     categories(u32::from(character)) & category::OTHER != 0
 }
 
-/// The small letter where there is exactly one.
+/// The small letter.
 pub(super) fn lowercase(character: char) -> char {
-    let mut lower = character.to_lowercase();
-    match (lower.next(), lower.next()) {
-        (Some(lower), None) => lower,
-        _ => character,
+    if categories(u32::from(character)) == 0 {
+        return character;
     }
+    // Only `İ` has two, of which the second is a mark.
+    character.to_lowercase().next().unwrap_or(character)
 }
 
 /// The blocks that BERT splits into single characters (as its Rust version has them).

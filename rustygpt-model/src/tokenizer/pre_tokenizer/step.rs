@@ -29,16 +29,20 @@ impl Step {
     pub(super) fn split(&self, cells: &[Cell], mut emit: impl FnMut(usize)) {
         match self {
             Self::Isolate(rules) => isolate(cells, rules, &mut emit),
-            Self::GroupDigitsFromRight => group_runs(cells, DIGITS, |_| true, false, &mut emit),
+            Self::GroupDigitsFromRight => {
+                group_runs(cells, DIGITS, |_| true, (true, false), &mut emit)
+            }
             Self::GroupWholeNumbers => {
                 let is_word = |cell: &Cell| {
                     u8::try_from(cell.code())
                         .is_ok_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
                 };
                 let ends_word = |next: Option<&Cell>| next.is_none_or(|cell| !is_word(cell));
-                group_runs(cells, DIGITS, ends_word, true, &mut emit);
+                group_runs(cells, DIGITS, ends_word, (false, true), &mut emit);
             }
-            Self::GroupNumbersFromRight => group_runs(cells, NUMBERS, |_| true, true, &mut emit),
+            Self::GroupNumbersFromRight => {
+                group_runs(cells, NUMBERS, |_| true, (false, true), &mut emit)
+            }
             Self::KimiK2 => kimi_k2(cells, &mut emit),
         }
     }
@@ -70,12 +74,13 @@ fn isolate(cells: &[Cell], rules: &[Rule], emit: &mut impl FnMut(usize)) {
 }
 
 /// Splits runs of `digits` in groups of three from the right, where what follows the run allows
-/// it. With `isolated`, a run is also parted from what stands before it and behind it.
+/// it. What stands before a run stays with its first group, unless `cuts_at_start` and that group
+/// is full; what stands behind it is parted from it if `cuts_at_end`.
 fn group_runs(
     cells: &[Cell],
     digits: Set,
     allowed: impl Fn(Option<&Cell>) -> bool,
-    isolated: bool,
+    (cuts_at_start, cuts_at_end): (bool, bool),
     emit: &mut impl FnMut(usize),
 ) {
     let mut emitted = 0;
@@ -88,17 +93,14 @@ fn group_runs(
         }
         let end = at + length;
         if allowed(cells.get(end)) {
-            let first = at + length % 3;
-            let cuts = (first..end).step_by(3);
-            for cut in (isolated.then_some(at))
-                .into_iter()
-                .chain(cuts)
-                .chain(isolated.then_some(end))
+            let groups = (at + length % 3..end).step_by(3);
+            let groups = groups.filter(|&cut| cut > at || cuts_at_start);
+            for cut in groups
+                .chain(cuts_at_end.then_some(end))
+                .filter(|&cut| cut > 0)
             {
-                if cut > emitted {
-                    emit(cut);
-                    emitted = cut;
-                }
+                emit(cut);
+                emitted = cut;
             }
         }
         at = end;
