@@ -1,6 +1,13 @@
 //! Tests of the crate from outside, in one binary.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg_attr(
+    feature = "candle",
+    expect(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a test that cannot go on has failed"
+    )
+)]
 
 #[cfg(feature = "candle")]
 mod goldens;

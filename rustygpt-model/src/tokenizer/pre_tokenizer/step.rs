@@ -30,7 +30,7 @@ impl Step {
         match self {
             Self::Isolate(rules) => isolate(cells, rules, &mut emit),
             Self::GroupDigitsFromRight => {
-                group_runs(cells, DIGITS, |_| true, (true, false), &mut emit)
+                group_runs(cells, DIGITS, |_| true, (true, false), &mut emit);
             }
             Self::GroupWholeNumbers => {
                 let is_word = |cell: &Cell| {
@@ -41,7 +41,7 @@ impl Step {
                 group_runs(cells, DIGITS, ends_word, (false, true), &mut emit);
             }
             Self::GroupNumbersFromRight => {
-                group_runs(cells, NUMBERS, |_| true, (false, true), &mut emit)
+                group_runs(cells, NUMBERS, |_| true, (false, true), &mut emit);
             }
             Self::KimiK2 => kimi_k2(cells, &mut emit),
         }
