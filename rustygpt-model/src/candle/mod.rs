@@ -7,6 +7,7 @@ mod batch;
 mod cache;
 mod decoder;
 mod families;
+mod half_precision;
 mod hyperparameters;
 mod lanes;
 mod load;

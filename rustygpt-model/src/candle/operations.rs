@@ -3,6 +3,7 @@
 //!
 //! Activations are `f32` tensors of shape `tokens × width`, contiguous, on the CPU.
 
+use super::half_precision;
 use candle_core::quantized::QTensor;
 use candle_core::{CustomOp1, DType, Module, Result, Storage, Tensor, bail, quantized::QMatMul};
 use rayon::prelude::*;
@@ -32,12 +33,9 @@ pub(crate) enum Matrix {
     Quantized(Arc<QTensor>),
     /// `f32`.
     Full(Tensor),
-    /// `f16` or `bf16`: kept as stored, widened a panel at a time.
+    /// `f16` or `bf16`.
     Half(Tensor),
 }
-
-/// Rows of a half-precision matrix that are widened at once: 512 × 4,096 `f32` are 8 MiB.
-const PANEL_ROWS: usize = 512;
 
 impl Matrix {
     /// Number of rows: the width of a product with it.
@@ -53,17 +51,7 @@ impl Matrix {
         match self {
             Self::Quantized(weights) => QMatMul::QTensor(weights.clone()).forward(x),
             Self::Full(weights) => x.matmul(&weights.t()?),
-            Self::Half(weights) => {
-                let rows = weights.dim(0)?;
-                let panels = (0..rows)
-                    .step_by(PANEL_ROWS)
-                    .map(|first| {
-                        let panel = weights.narrow(0, first, PANEL_ROWS.min(rows - first))?;
-                        x.matmul(&panel.to_dtype(DType::F32)?.t()?)
-                    })
-                    .collect::<Result<Vec<_>>>()?;
-                Tensor::cat(&panels, 1)
-            }
+            Self::Half(weights) => half_precision::multiply(weights, x),
         }
     }
 
