@@ -149,7 +149,10 @@ impl GgufTokenizer {
         let mut vocabulary = Vocabulary::read(metadata)?;
         let flag = |key: &str| metadata.boolean(&format!("tokenizer.ggml.{key}"));
         let mut special = Special::read(metadata, &mut vocabulary, plan.defaults);
-        if plan.recipe.is_some_and(|recipe| recipe.line_break_tokens && recipe.adds_bos) {
+        if plan
+            .recipe
+            .is_some_and(|recipe| recipe.line_break_tokens && recipe.adds_bos)
+        {
             // Gemma 4 always starts with it, whatever the file says.
             special.adds_bos = special.bos.is_some();
         }

@@ -26,8 +26,13 @@ const MOST_SHARDS: usize = 4096;
 
 /// Opens the model in a directory: safetensors beside `config.json`, else the one GGUF model in it.
 pub(super) fn open_directory(path: &Path) -> Result<ModelFiles, ModelError> {
-    let Some(config) = read_object(&path.join("config.json"), LONGEST_CONFIG)? else {
-        return open_only_gguf(path);
+    let single = path.join("model.safetensors");
+    let index = path.join("model.safetensors.index.json");
+    let has_safetensors = single.exists() || index.exists();
+    let config = read_object(&path.join("config.json"), LONGEST_CONFIG)?;
+    let config = match config {
+        Some(config) if has_safetensors => config,
+        config => return open_only_gguf(path, config.is_some(), has_safetensors),
     };
     let directory = HuggingFaceDirectory {
         path: path.to_path_buf(),
@@ -39,19 +44,9 @@ pub(super) fn open_directory(path: &Path) -> Result<ModelFiles, ModelError> {
         )?,
         chat_template: read_text(&path.join("chat_template.jinja"), LONGEST_TEMPLATE)?,
     };
-    let single = path.join("model.safetensors");
-    let index = path.join("model.safetensors.index.json");
-    let parts = if single.exists() {
-        vec![open_shard(&single)?]
-    } else if let Some(text) = read_text(&index, LONGEST_INDEX)? {
-        open_shards(path, &index, &text)?
-    } else {
-        return Err(invalid(
-            path,
-            "there is a config.json but neither model.safetensors nor \
-             model.safetensors.index.json; weights in other formats (.bin, .pth) are not read, \
-             because unpickling runs code",
-        ));
+    let parts = match single.exists() {
+        true => vec![open_shard(&single)?],
+        false => open_shards(path, &index)?,
     };
     ModelFiles::assemble(path, Source::HuggingFace(directory), parts)
 }
@@ -63,10 +58,24 @@ fn invalid(path: &Path, reason: impl Into<String>) -> ModelError {
     }
 }
 
-/// A directory without `config.json` may hold one GGUF model; more need a choice.
-fn open_only_gguf(path: &Path) -> Result<ModelFiles, ModelError> {
+/// A directory without safetensors may hold one GGUF model; more need a choice.
+fn open_only_gguf(
+    path: &Path,
+    has_config: bool,
+    has_safetensors: bool,
+) -> Result<ModelFiles, ModelError> {
     match gguf_files::models_in(path)?.as_slice() {
         [only] => gguf_files::open(only),
+        [] if has_config => Err(invalid(
+            path,
+            "there is a config.json but neither model.safetensors nor \
+             model.safetensors.index.json; weights in other formats (.bin, .pth) are not read, \
+             because unpickling runs code",
+        )),
+        [] if has_safetensors => Err(invalid(
+            path,
+            "there are safetensors weights but no config.json, which says what they mean",
+        )),
         [] => Err(invalid(
             path,
             "no model: neither config.json nor a .gguf file lies in this folder",
@@ -126,10 +135,10 @@ fn unique_names<'de, D: serde::Deserializer<'de>>(
 fn open_shards(
     folder: &Path,
     index_path: &Path,
-    text: &str,
 ) -> Result<Vec<(Mapping, Vec<TensorInfo>)>, ModelError> {
+    let text = read_text(index_path, LONGEST_INDEX)?.unwrap_or_default();
     let index: Index =
-        serde_json::from_str(text).map_err(|e| invalid(index_path, format!("broken: {e}")))?;
+        serde_json::from_str(&text).map_err(|e| invalid(index_path, format!("broken: {e}")))?;
     let mut shards: IndexMap<&str, usize> = IndexMap::new();
     for file in index.weight_map.values() {
         *shards.entry(file).or_default() += 1;

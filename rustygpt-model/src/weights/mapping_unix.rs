@@ -252,3 +252,71 @@ fn hand_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::
         handler(signal);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    const AS_CHILD: &str = "RUSTYGPT_TEST_FOREIGN_FAULT";
+
+    fn truncated(file: &File) {
+        file.set_len(0).unwrap();
+    }
+
+    #[test]
+    fn a_fault_outside_our_mappings_still_kills() {
+        if std::env::var_os(AS_CHILD).is_some() {
+            let guarded = tempfile::tempfile().unwrap();
+            guarded.set_len(8192).unwrap();
+            let _installed = Contents::read(&guarded).unwrap();
+            let file = tempfile::tempfile().unwrap();
+            file.set_len(8192).unwrap();
+            // SAFETY: the fault is what this process is for.
+            let foreign = unsafe { memmap2::Mmap::map(&file).unwrap() };
+            truncated(&file);
+            let read = std::hint::black_box(&foreign)[0];
+            panic!("a page that is gone was read as {read}");
+        }
+        let name = "weights::mapping::contents::tests::a_fault_outside_our_mappings_still_kills";
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(AS_CHILD, "1")
+            .output()
+            .unwrap();
+        assert_eq!(child.status.signal(), Some(libc::SIGBUS), "{child:?}");
+    }
+
+    #[test]
+    fn places_in_the_table_are_given_back() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(4096).unwrap();
+        for _ in 0..MOST_RANGES + 1 {
+            drop(Contents::read(&file).unwrap());
+        }
+    }
+
+    #[test]
+    fn an_empty_file_has_no_pages_to_lose() {
+        let contents = Contents::read(&tempfile::tempfile().unwrap()).unwrap();
+        assert!(contents.bytes().is_empty() && !contents.is_lost());
+    }
+
+    #[test]
+    fn errno_survives_the_handler() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(1 << 20).unwrap();
+        let contents = Contents::read(&file).unwrap();
+        truncated(&file);
+        // SAFETY: this thread's own errno.
+        let errno = unsafe {
+            *errno_place() = 77;
+            let sum: u64 = contents.bytes().iter().map(|&byte| u64::from(byte)).sum();
+            assert_eq!(sum, 0);
+            *errno_place()
+        };
+        assert_eq!(errno, 77);
+        assert!(contents.is_lost());
+    }
+}

@@ -4,6 +4,8 @@
 //! [`ModelFiles::open`] is the way in. [`gguf`] and [`safetensors`] prove the header of one file
 //! given as bytes; they do no IO, so that tests and fuzzers can feed them.
 
+#[cfg(test)]
+mod allocation;
 mod defaults;
 mod element_type;
 pub mod gguf;

@@ -1,14 +1,21 @@
 //! Tests of the crate from outside, in one binary.
 
-#![cfg_attr(
-    feature = "candle",
-    expect(
-        clippy::unwrap_used,
-        clippy::panic,
-        reason = "a test that cannot go on has failed"
-    )
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed; one that is skipped says so"
 )]
 
+mod fixtures;
+mod fuzz_corpus;
+mod gguf_builder;
+mod gguf_cases;
+mod gguf_files;
 #[cfg(feature = "candle")]
 mod goldens;
+mod models_on_disk;
+mod safetensors_cases;
+mod safetensors_files;
 mod tokenizer_vectors;
+mod truncation;

@@ -31,7 +31,9 @@ fn every_record_gives_exactly_the_ids_of_its_line() {
         vocabularies += 1;
         let name = path.display();
         let files = ModelFiles::open(&path).unwrap();
-        let Source::Gguf(metadata) = files.source() else { unreachable!("a GGUF file") };
+        let Source::Gguf(metadata) = files.source() else {
+            unreachable!("a GGUF file")
+        };
         let tokenizer = Tokenizer::from_gguf(metadata).unwrap();
         let inputs = std::fs::read_to_string(format!("{name}.inp")).unwrap();
         let outputs = std::fs::read_to_string(format!("{name}.out")).unwrap();

@@ -140,9 +140,19 @@ const RECIPES: &[Named] = &[
     (&["jais-2"], recipe(r::JAIS2)),
     (
         &["gemma4", "granite-embed-multi-311m"],
-        recipe(r::GEMMA4).raw().escaping_spaces().with_line_break_tokens().with_bos(),
+        recipe(r::GEMMA4)
+            .raw()
+            .escaping_spaces()
+            .with_line_break_tokens()
+            .with_bos(),
     ),
-    (&["mmbert"], recipe(r::GEMMA4).raw().escaping_spaces().with_line_break_tokens()),
+    (
+        &["mmbert"],
+        recipe(r::GEMMA4)
+            .raw()
+            .escaping_spaces()
+            .with_line_break_tokens(),
+    ),
     (&["sarvam-moe"], recipe(r::GEMMA4).raw().escaping_spaces()),
     (&["whitespace"], recipe(r::NOT_SPACES).raw()),
     (
