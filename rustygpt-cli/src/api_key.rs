@@ -2,8 +2,8 @@
 //! read.
 
 use anyhow::{Context as _, Result, bail};
-use rustygpt_utils::{paths, random};
-use std::fmt::Write as _;
+use rustygpt_orchestrator::access::ApiKey;
+use rustygpt_utils::paths;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(crate) fn read_or_create(path: &Path) -> Result<String> {
     let folder = path.parent().context("the key's file has no folder")?;
     paths::create_private_folder(folder)
         .with_context(|| format!("cannot create the data folder {}", folder.display()))?;
-    let key = generate()?;
+    let key = ApiKey::generate()?.reveal().to_owned();
     match paths::create_private(path, format!("{key}\n").as_bytes()) {
         Ok(()) => Ok(key),
         // Another process made one between our look and our write; both must use the same.
@@ -84,14 +84,6 @@ fn refuse_readable_by_others(_metadata: &std::fs::Metadata, _path: &Path) -> Res
     Ok(())
 }
 
-fn generate() -> Result<String> {
-    let mut key = String::from("rgpt-");
-    for byte in random::bytes::<32>()? {
-        write!(key, "{byte:02x}")?;
-    }
-    Ok(key)
-}
-
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
@@ -103,7 +95,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("data/api-key");
         let key = read_or_create(&path).unwrap();
-        assert_eq!(key.len(), "rgpt-".len() + 64);
+        assert_eq!(key.len(), ApiKey::PREFIX.len() + 64);
         assert_eq!(read_or_create(&path).unwrap(), key);
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,

@@ -1,14 +1,278 @@
 //! Puts the parts together: the only place that constructs concrete things.
 
 use crate::config::Settings;
+use crate::config::settings::ModelChoice;
 use crate::faults::ModelFact;
+use crate::models_on_disk;
+use anyhow::{Context as _, Result, bail};
+use rustygpt_api::listener::tls;
+use rustygpt_api::{ApiParts, ApiState, HostPolicy, Networks, Origin, RequestLimits, ServeOptions};
+use rustygpt_model::candle::{self, LoadOptions};
+use rustygpt_model::contract::{Forward, ModelDescription, ModelError};
+use rustygpt_model::engine::{EngineOptions, LoadedModel, ModelParts};
+use rustygpt_model::prompt::{ChatTemplate, RenderLimits, RenderProcess, Renderer};
+use rustygpt_model::registry;
+use rustygpt_model::tokenizer::Tokenizer;
+use rustygpt_model::weights::{ModelFiles, Source, generation_defaults};
+use rustygpt_orchestrator::access::{KeyDigest, Keyring};
+use rustygpt_orchestrator::models::Models;
+use rustygpt_utils::clock::{Clock, SystemClock};
+use rustygpt_utils::ids;
+use rustygpt_utils::tasks::Tasks;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 
-/// The models that `serve` would find, opened to see whether they are whole.
-pub(crate) fn model_facts(_settings: &Settings) -> Vec<ModelFact> {
-    Vec::new()
+/// Renders templates in processes of this same program, with bounded time and memory.
+pub(crate) fn renderer() -> Result<Renderer> {
+    let program = std::env::current_exe().context("cannot find the program itself")?;
+    let arguments = vec!["render-worker".into()];
+    Ok(Renderer::Process(RenderProcess::new(
+        program,
+        arguments,
+        RenderLimits::default(),
+    )))
 }
 
-/// Bytes that a new process may use.
-pub(crate) fn available_memory() -> Option<u64> {
-    None
+/// The tokenizer of an opened model, or of a file that holds a vocabulary only.
+pub(crate) fn tokenizer(files: &ModelFiles) -> Result<Tokenizer> {
+    let tokenizer = match files.source() {
+        Source::Gguf(metadata) => Tokenizer::from_gguf(metadata),
+        Source::HuggingFace(directory) => Tokenizer::from_directory(&directory.path),
+    };
+    tokenizer.with_context(|| files.path().display().to_string())
+}
+
+/// The chat template of an opened model, if it has one.
+pub(crate) fn template(files: &ModelFiles) -> Result<Option<ChatTemplate>, ModelError> {
+    match files.source() {
+        Source::Gguf(metadata) => ChatTemplate::from_gguf(metadata),
+        Source::HuggingFace(directory) => ChatTemplate::from_directory(&directory.path),
+    }
+}
+
+/// Sets how many threads compute. Once, before the first model is loaded.
+pub(crate) fn use_threads(settings: &Settings) -> Result<()> {
+    match settings.threads {
+        Some(threads) => candle::use_threads(threads).context("cannot start the threads"),
+        None => Ok(()),
+    }
+}
+
+/// Loads a model and starts its engine. `cache_share` is in how many equal parts the memory of
+/// the key/value caches is divided.
+pub(crate) fn load_model(
+    settings: &Settings,
+    choice: &ModelChoice,
+    cache_share: u64,
+) -> Result<LoadedModel> {
+    let files = ModelFiles::open(&choice.path)?;
+    let summary = registry::describe(&files);
+    let cache_bytes =
+        models_on_disk::cache_bytes(settings, summary.weight_bytes) / cache_share.max(1);
+    // Refused by its sizes, before anything is allocated.
+    registry::fits_in_memory(&files, cache_bytes.min(models_on_disk::SMALLEST_CACHE))?;
+    let tokenizer = tokenizer(&files)?;
+    let template = template(&files)?;
+    let options = LoadOptions {
+        context_length: settings.context_length,
+        slots: settings.slots,
+        cache_bytes,
+        ..LoadOptions::default()
+    };
+    let forward = candle::load(&files, &options)?;
+    let id = choice
+        .id
+        .clone()
+        .unwrap_or_else(|| models_on_disk::default_id(&choice.path));
+    let geometry = forward.geometry();
+    let description = ModelDescription {
+        id,
+        path: choice.path.clone(),
+        architecture: summary.architecture,
+        quantization: summary.quantization,
+        parameters: summary.parameters,
+        weight_bytes: summary.weight_bytes,
+        trained_context_length: summary
+            .trained_context_length
+            .unwrap_or(geometry.context_length),
+        context_length: geometry.context_length,
+        vocabulary: geometry.vocabulary,
+        has_chat_template: template.is_some(),
+        defaults: generation_defaults(files.source()),
+    };
+    let parts = ModelParts {
+        description,
+        forward: Box::new(forward),
+        tokenizer: Arc::new(tokenizer),
+        template,
+        renderer: renderer()?,
+        options: EngineOptions {
+            slots: settings.slots,
+            queue_limit: settings.queue,
+            default_max_tokens: Some(settings.max_tokens),
+            ..EngineOptions::default()
+        },
+    };
+    Ok(LoadedModel::start(parts)?)
+}
+
+/// Loads every model that the settings name; without any, those in the models folder that can be
+/// loaded.
+pub(crate) fn load_models(settings: &Settings) -> Result<Models> {
+    use_threads(settings)?;
+    let mut models = Models::new();
+    let now = SystemClock.unix_seconds();
+    let share = |count: usize| u64::try_from(count).unwrap_or(1);
+    for choice in &settings.models {
+        let model = load_model(settings, choice, share(settings.models.len()))
+            .with_context(|| format!("cannot load {}", choice.path.display()))?;
+        announce(&model);
+        models.insert(model, now)?;
+    }
+    if settings.models.is_empty() {
+        let found = models_on_disk::in_folder(&settings.models_dir);
+        for choice in &found {
+            // One bad file in the folder must not keep the others from answering.
+            match load_model(settings, choice, share(found.len())) {
+                Ok(model) => {
+                    announce(&model);
+                    if let Err(error) = models.insert(model, now) {
+                        tracing::warn!(%error, path = %choice.path.display(), "model left out");
+                    }
+                }
+                Err(error) => {
+                    let path = choice.path.display();
+                    tracing::warn!(%path, error = %format!("{error:#}"), "model left out");
+                }
+            }
+        }
+    }
+    for (alias, id) in &settings.aliases {
+        models.alias(alias, id)?;
+    }
+    Ok(models)
+}
+
+fn announce(model: &LoadedModel) {
+    let description = model.description();
+    tracing::info!(
+        model.id = description.id,
+        architecture = description.architecture,
+        quantization = description.quantization,
+        context_length = description.context_length,
+        "model loaded"
+    );
+}
+
+/// What `serve` runs: the router and how to serve it.
+pub(crate) struct Server {
+    pub(crate) router: axum::Router,
+    pub(crate) options: ServeOptions,
+}
+
+/// Puts the HTTP server together.
+///
+/// # Errors
+/// Settings that name no host, origin, network or usable certificate.
+pub(crate) fn server(
+    settings: &Settings,
+    bound: SocketAddr,
+    key: &str,
+    models: Arc<Models>,
+    tasks: &Tasks,
+) -> Result<Server> {
+    let origins = settings.cors_origins.iter().map(|text| Origin::parse(text));
+    let public_url = settings.public_url.as_ref().map(url::Url::as_str);
+    let proxies = settings.trusted_proxies.iter().map(String::as_str);
+    let options = ServeOptions {
+        drain_time: settings.drain_timeout,
+        tls: settings
+            .tls
+            .as_ref()
+            .map(|(chain, key)| tls_configuration(chain, key))
+            .transpose()?,
+        ..ServeOptions::default()
+    };
+    let parts = ApiParts {
+        models,
+        keyring: Keyring::new([KeyDigest::of(key)]),
+        keyless: false,
+        hosts: HostPolicy::new(bound, &settings.allowed_hosts, public_url)?,
+        cors_origins: origins.collect::<Result<_, _>>()?,
+        trusted_proxies: Networks::parse(proxies)?,
+        limits: RequestLimits::default(),
+        clock: Arc::new(SystemClock),
+        new_id: Arc::new(ids::completion_id),
+        tasks: tasks.clone(),
+        ending: options.ending.clone(),
+    };
+    Ok(Server {
+        router: rustygpt_api::router(ApiState::new(parts)),
+        options,
+    })
+}
+
+fn tls_configuration(chain: &Path, key: &Path) -> Result<Arc<rustls::ServerConfig>> {
+    let read = |path: &Path| {
+        std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let configuration = tls::configuration(&read(chain)?, &read(key)?);
+    configuration.with_context(|| format!("{} and {}", chain.display(), key.display()))
+}
+
+/// The model that a person named: a path, or the id of one that is on this disk.
+///
+/// # Errors
+/// A path where nothing is, an id that nothing has.
+pub(crate) fn choose_model(settings: &Settings, name: &str) -> Result<ModelChoice> {
+    let path = Path::new(name);
+    if path.exists() {
+        return Ok(ModelChoice {
+            path: path.to_owned(),
+            id: None,
+        });
+    }
+    let found = models_on_disk::everywhere(settings);
+    if let Some(model) = found.iter().find(|model| model.id == name) {
+        return Ok(ModelChoice {
+            path: model.path.clone(),
+            id: Some(model.id.clone()),
+        });
+    }
+    let looks_like_a_path = name.ends_with(".gguf") || name.starts_with(['.', '/', '~']);
+    if looks_like_a_path {
+        bail!("{name}: no such file or folder");
+    }
+    if found.is_empty() {
+        bail!(
+            "there is no model '{name}' on this computer, nor any other; see: rustygpt pull --help"
+        );
+    }
+    let ids: Vec<&str> = found.iter().map(|model| model.id.as_str()).collect();
+    bail!(
+        "there is no model '{name}' on this computer; there are: {}",
+        ids.join(", ")
+    )
+}
+
+/// The models that `serve` would load, opened to see whether they are whole.
+pub(crate) fn model_facts(settings: &Settings) -> Vec<ModelFact> {
+    let in_folder = || models_on_disk::in_folder(&settings.models_dir);
+    let choices = if settings.models.is_empty() {
+        in_folder()
+    } else {
+        settings.models.clone()
+    };
+    let fact = |choice: ModelChoice| {
+        let opened = ModelFiles::open(&choice.path);
+        ModelFact {
+            weight_bytes: opened
+                .as_ref()
+                .map_or(0, |files| registry::describe(files).weight_bytes),
+            error: opened.err().map(|error| error.to_string()),
+            path: choice.path,
+        }
+    };
+    choices.into_iter().map(fact).collect()
 }

@@ -6,8 +6,10 @@ mod arguments;
 mod commands;
 mod compose;
 mod config;
+mod conversation;
 mod download;
 mod faults;
+mod models_on_disk;
 mod network;
 mod output;
 mod server_record;
@@ -103,9 +105,25 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    match command {
-        Command::Env(arguments) => commands::env::run(&settings, arguments.client),
-        Command::Pull(arguments) => runtime.block_on(commands::pull::run(&settings, arguments)),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Serve(arguments) => commands::serve::run(settings, &arguments).await,
+            Command::Chat(arguments) => commands::chat::run(&settings, arguments).await,
+            Command::Run(arguments) => commands::run::run(&settings, arguments).await,
+            Command::Pull(arguments) => commands::pull::run(&settings, arguments).await,
+            Command::Template(arguments) => commands::template::run(&arguments).await,
+            Command::Models(arguments) => commands::models::run(&settings, arguments),
+            Command::Inspect(arguments) => commands::inspect::run(&arguments),
+            Command::Tokenize(arguments) => commands::tokenize::run(&arguments),
+            Command::Env(arguments) => commands::env::run(&settings, arguments.client),
+            Command::Doctor(_)
+            | Command::Config(_)
+            | Command::Completions { .. }
+            | Command::RenderWorker => Ok(ExitCode::SUCCESS), // answered above, without settings
+        }
+    });
+    // What still runs on blocking threads (a model that loads, a line that is typed) must not keep
+    // the process alive.
+    runtime.shutdown_background();
+    outcome
 }

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::faults::{self, FAULTS, Facts, Severity};
 use crate::{compose, output};
 use anyhow::{Result, anyhow};
+use rustygpt_model::registry;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ pub(crate) fn run(config: &Result<Config>) -> Result<ExitCode> {
         .as_ref()
         .map(compose::model_facts)
         .unwrap_or_default();
-    let facts = Facts::gather(config, &settings, models, compose::available_memory());
+    let facts = Facts::gather(config, &settings, models, registry::available_memory());
     let findings = faults::findings(&facts);
     let mut out = output::stdout();
     for (name, finding) in &findings {

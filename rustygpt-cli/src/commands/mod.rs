@@ -1,9 +1,16 @@
 //! The commands, one file each. A command reads its arguments, has [`crate::compose`] build what
 //! it needs, and writes its answer.
 
+pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod env;
+pub(crate) mod inspect;
+pub(crate) mod models;
 pub(crate) mod pull;
 pub(crate) mod render_worker;
+pub(crate) mod run;
+pub(crate) mod serve;
+pub(crate) mod template;
+pub(crate) mod tokenize;

@@ -5,5 +5,6 @@ use anyhow::Result;
 use std::process::ExitCode;
 
 pub(crate) fn run() -> Result<ExitCode> {
+    rustygpt_model::prompt::serve_render_process()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -276,19 +276,9 @@ pub(crate) static KEYS: [Key; 26] = [
     ),
     or(
         key(
-            "request_timeout",
-            Server,
-            Number(1, 86_400),
-            "SECONDS",
-            "Longest life of a request",
-        ),
-        "3600",
-    ),
-    or(
-        key(
             "drain_timeout",
             Server,
-            Number(0, 30),
+            Number(0, 25),
             "SECONDS",
             "How long answers may go on at exit",
         ),
@@ -306,6 +296,16 @@ pub(crate) static KEYS: [Key; 26] = [
             "HF_ENDPOINT",
         ),
         "https://huggingface.co",
+    ),
+    also(
+        key(
+            "ollama_models",
+            Hidden,
+            Path,
+            "FOLDER",
+            "Where Ollama keeps its models",
+        ),
+        "OLLAMA_MODELS",
     ),
     secret(also(
         key(

@@ -3,6 +3,7 @@
 use super::value::Value;
 use super::{Config, Source};
 use anyhow::{Context as _, Result, bail};
+use rustygpt_model::registry::{lm_studio_folders, ollama_store};
 use rustygpt_utils::telemetry::LogFormat;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -44,12 +45,13 @@ pub(crate) struct Settings {
     /// Certificate chain and private key.
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) cors_origins: Vec<String>,
-    pub(crate) request_timeout: Duration,
     pub(crate) drain_timeout: Duration,
     pub(crate) hf_endpoint: Url,
     pub(crate) hf_token: Option<String>,
-    /// The folder of the person, where other programs keep their models.
-    pub(crate) home: PathBuf,
+    /// Where Ollama keeps its models.
+    pub(crate) ollama_models: PathBuf,
+    /// The folders where LM Studio keeps its models.
+    pub(crate) lm_studio_models: Vec<PathBuf>,
 }
 
 impl Settings {
@@ -96,11 +98,13 @@ impl Settings {
             trusted_proxies: read.list("trusted_proxy").to_vec(),
             tls: read.tls()?,
             cors_origins: read.list("cors_origin").to_vec(),
-            request_timeout: Duration::from_secs(read.number("request_timeout")?.unwrap_or(3600)),
             drain_timeout: Duration::from_secs(read.number("drain_timeout")?.unwrap_or(20)),
             hf_endpoint: read.url("hf_endpoint")?.context("hf_endpoint is not set")?,
             hf_token: read.text("hf_token").map(str::to_owned),
-            home: config.folders.home.clone(),
+            ollama_models: read
+                .path("ollama_models")
+                .unwrap_or_else(|| ollama_store(&config.folders.home)),
+            lm_studio_models: lm_studio_folders(&config.folders.home),
             data_dir,
             models_dir,
         })

@@ -2,6 +2,7 @@
 
 use super::origin::safe_path;
 use super::requests::{self, Credential};
+use crate::models_on_disk::without_part_number;
 use anyhow::{Context as _, Result, bail};
 use reqwest::Client;
 use reqwest::header::HeaderMap;
@@ -222,16 +223,7 @@ fn safetensors(files: &[RepositoryFile]) -> Result<Vec<&RepositoryFile>> {
 
 /// A file's name without its ending and without the number of its part: what all parts share.
 fn variant(name: &str) -> String {
-    let stem = name.strip_suffix(".gguf").unwrap_or(name);
-    let is_digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-    if let Some((rest, count)) = stem.rsplit_once("-of-")
-        && let Some((base, number)) = rest.rsplit_once('-')
-        && is_digits(count)
-        && is_digits(number)
-    {
-        return base.to_owned();
-    }
-    stem.to_owned()
+    without_part_number(name.strip_suffix(".gguf").unwrap_or(name)).to_owned()
 }
 
 /// Whether `name` holds `part` between separators, so that `q4_k` is not found in `q4_k_m`.

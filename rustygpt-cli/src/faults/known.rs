@@ -319,21 +319,21 @@ mod tests {
     fn each_fault_is_found_and_no_other() {
         let cases: [(&str, Change); 17] = [
             ("config-invalid", |f| {
-                f.config_error = Some("unknown setting 'prot'".to_owned())
+                f.config_error = Some("unknown setting 'prot'".to_owned());
             }),
             ("data-folder-not-writable", |f| {
-                f.data_folder_error = Some("read-only".to_owned())
+                f.data_folder_error = Some("read-only".to_owned());
             }),
             ("key-file-unsafe", |f| {
-                f.key_error = Some("mode 644".to_owned())
+                f.key_error = Some("mode 644".to_owned());
             }),
             ("public-without-key", |f| f.host = [0, 0, 0, 0].into()),
             ("tls-unusable", |f| f.tls_error = Some("expired".to_owned())),
             ("port-in-use", |f| {
-                f.port = Port::Taken("address in use".to_owned())
+                f.port = Port::Taken("address in use".to_owned());
             }),
             ("model-broken", |f| {
-                f.models.push(model(1, Some("not a GGUF file")))
+                f.models.push(model(1, Some("not a GGUF file")));
             }),
             ("no-model", |f| f.models.clear()),
             ("memory-too-small", |f| f.models.push(model(63 << 30, None))),
@@ -342,10 +342,10 @@ mod tests {
             ("clock-wrong", |f| f.now = 0),
             ("too-few-open-files", |f| f.open_files = Some(64)),
             ("proxy-in-the-way", |f| {
-                f.proxy = Some("http_proxy".to_owned())
+                f.proxy = Some("http_proxy".to_owned());
             }),
             ("offline-but-hub-configured", |f| {
-                (f.offline, f.hub_is_configured) = (true, true)
+                (f.offline, f.hub_is_configured) = (true, true);
             }),
             ("unknown-variable", |f| {
                 let pair = ("RUSTYGPT_PROT".to_owned(), "RUSTYGPT_PORT".to_owned());

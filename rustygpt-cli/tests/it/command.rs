@@ -1,6 +1,7 @@
 //! Running the binary in a home of its own.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use tempfile::TempDir;
@@ -100,8 +101,10 @@ impl Ran {
 
 /// A server that ends with the test.
 pub(crate) struct Server {
-    pub(crate) child: Child,
+    child: Child,
+    /// `http://127.0.0.1:PORT`
     pub(crate) url: String,
+    // Kept, so that later lines do not break the pipe.
     out: BufReader<ChildStdout>,
 }
 
@@ -110,18 +113,18 @@ impl Server {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        let Some(url) = line.trim_end().strip_prefix("listening on ") else {
+        let Some(url) = line
+            .strip_suffix('\n')
+            .and_then(|line| line.strip_prefix("listening on "))
+        else {
             child.kill().unwrap();
-            panic!(
-                "no address but {line:?}: {:?}",
-                Ran::of(child.wait_with_output().unwrap())
-            );
+            panic!("no address but {line:?}");
         };
         Self {
             child,
@@ -130,11 +133,54 @@ impl Server {
         }
     }
 
-    /// The rest of what it writes, once it has ended.
-    pub(crate) fn rest(mut self) -> String {
-        let mut rest = String::new();
-        std::io::Read::read_to_string(&mut self.out, &mut rest).unwrap();
-        rest
+    fn address(&self) -> &str {
+        self.url.split_once("://").unwrap().1
+    }
+
+    pub(crate) fn port(&self) -> &str {
+        self.address().rsplit_once(':').unwrap().1
+    }
+
+    /// Sends one request and reads the whole answer: status and body.
+    pub(crate) fn ask(&self, method: &str, path: &str, key: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        let (address, length) = (self.address(), body.len());
+        let key = if key.is_empty() {
+            String::new()
+        } else {
+            format!("Authorization: Bearer {key}\r\n")
+        };
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{key}Content-Type: application/json\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+
+    /// The next line of its output.
+    pub(crate) fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap()
     }
 }
 
@@ -143,6 +189,15 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// A tiny model of random weights, from the fixtures of `rustygpt-model`.
+pub(crate) fn tiny_model(name: &str) -> PathBuf {
+    let fixtures =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../rustygpt-model/tests/fixtures/models");
+    let path = fixtures.join(name).canonicalize().unwrap();
+    assert!(path.exists(), "{}", path.display());
+    path
 }
 
 /// Test data of the project's workplace, where there is any.

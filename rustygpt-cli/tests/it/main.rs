@@ -3,12 +3,19 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "helpers of tests stand outside test functions"
 )]
 
+mod chat;
 mod command;
 mod config;
 mod doctor;
 mod env;
 mod hub;
+mod models;
 mod pull;
+mod run;
+mod serve;
+mod template;
+mod tokenize;

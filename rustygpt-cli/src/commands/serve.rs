@@ -1,0 +1,182 @@
+//! `rustygpt serve`: the server, from its checks before it starts to its bounded end.
+
+use crate::arguments::{Client, ServeArguments};
+use crate::commands::env::{address_url, snippet};
+use crate::config::Settings;
+use crate::server_record::ServerRecord;
+use crate::{api_key, compose, output};
+use anyhow::{Context as _, Result, bail};
+use rustygpt_orchestrator::models::Models;
+use rustygpt_utils::tasks::Tasks;
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use url::Url;
+
+/// How long the engines may take to end, after the last connection. Together with the listener's
+/// times this keeps a stop below 35 s.
+const ENGINES_END: Duration = Duration::from_secs(4);
+
+pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Result<ExitCode> {
+    refuse_public_without_key(&settings)?;
+    let key = match &settings.api_key {
+        Some(key) if key.chars().all(|c| c.is_ascii_graphic()) => key.clone(),
+        Some(_) => bail!("the key (--api-key) holds characters that no HTTP header can carry"),
+        None => api_key::read_or_create(&settings.key_file())?,
+    };
+    let record = ServerRecord::claim(&settings.data_dir)?;
+    // Before the models are loaded: a port in use should not cost a minute of waiting.
+    let listener = listen(&settings).await?;
+    let bound = listener.local_addr()?;
+    // More connections than the soft limit of most systems allows.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+    let mut stop = StopSignal::new()?;
+    let tasks = Tasks::new();
+    let loading = {
+        let settings = settings.clone();
+        tasks.spawn_blocking(move || compose::load_models(&settings))
+    };
+    let models = tokio::select! {
+        loaded = loading => Arc::new(loaded.context("loading the models failed")??),
+        () = stop.wait() => return Ok(ExitCode::SUCCESS),
+    };
+    if models.loaded().next().is_none() {
+        tracing::warn!(
+            folder = %settings.models_dir.display(),
+            "no model is loaded: every chat request is answered with an error. \
+             Get one: rustygpt pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M"
+        );
+    }
+    let server = compose::server(&settings, bound, &key, Arc::clone(&models), &tasks)?;
+    let serving = tasks.spawn(rustygpt_api::serve(
+        listener,
+        server.router,
+        server.options,
+        tasks.clone(),
+    ));
+    let url = address_url(bound, settings.tls.is_some())?;
+    record.announce(settings.public_url.as_ref().unwrap_or(&url))?;
+    let scheme = if settings.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    output::line(&format!("listening on {scheme}://{bound}"))?;
+    if arguments.show_clients {
+        show_clients(settings.public_url.as_ref().unwrap_or(&url), &key, &models)?;
+    }
+    stop.wait().await;
+    tracing::info!("stopping; a second signal stops at once");
+    tasks.cancel();
+    tokio::select! {
+        served = serving => served.context("the server failed")??,
+        () = stop.wait() => {
+            tracing::warn!("stopped at once; open answers are cut");
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    end_engines(&models).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn refuse_public_without_key(settings: &Settings) -> Result<()> {
+    if settings.host.is_loopback() || settings.api_key.is_some() {
+        return Ok(());
+    }
+    bail!(
+        "on {} others can reach the server, so it needs a key that you chose: set RUSTYGPT_API_KEY \
+         or --api-key, or listen on 127.0.0.1",
+        settings.host
+    )
+}
+
+async fn listen(settings: &Settings) -> Result<TcpListener> {
+    let address = settings.address();
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => anyhow::anyhow!(
+                "another program listens on {address}; stop it, or choose another port by --port \
+             (0 takes any free one)"
+            ),
+            _ => anyhow::Error::new(error).context(format!("cannot listen on {address}")),
+        })
+}
+
+fn show_clients(url: &Url, key: &str, models: &Models) -> Result<()> {
+    let first = models
+        .loaded()
+        .next()
+        .map(|model| model.description().id.clone());
+    let model = first.as_deref().unwrap_or("MODEL");
+    let base = url.as_str().trim_end_matches('/');
+    let mut text = String::new();
+    text.push_str("\n# OpenAI SDKs, and everything that reads their variables:\n");
+    text.push_str(&snippet(Client::Openai, url, key, model));
+    text.push_str("\n# curl:\n");
+    text.push_str(&format!(
+        "curl {base}/v1/chat/completions -H 'Authorization: Bearer {key}' \\\n  \
+         -H 'Content-Type: application/json' \\\n  -d '{{\"model\": \"{model}\", \"stream\": true, \
+         \"messages\": [{{\"role\": \"user\", \"content\": \"Hello!\"}}]}}'\n"
+    ));
+    text.push_str("\n# VS Code Copilot Chat (chatLanguageModels.json; see docs/copilot.md):\n");
+    text.push_str(&snippet(Client::Vscode, url, key, model));
+    if first.is_none() {
+        text.push_str("\n# No model is loaded yet. Get one, then start the server again:\n");
+        text.push_str("rustygpt pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M\n");
+    }
+    Ok(output::piece(&text)?)
+}
+
+async fn end_engines(models: &Models) {
+    for model in models.loaded() {
+        if tokio::time::timeout(ENGINES_END, model.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                model.id = model.description().id,
+                "the engine did not end in time"
+            );
+        }
+    }
+}
+
+/// SIGINT and SIGTERM.
+struct StopSignal {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignal {
+    #[cfg(unix)]
+    fn new() -> io::Result<Self> {
+        let kind = tokio::signal::unix::SignalKind::terminate();
+        Ok(Self {
+            terminate: tokio::signal::unix::signal(kind)?,
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Resolves at the next signal.
+    #[cfg(unix)]
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn wait(&mut self) {
+        drop(tokio::signal::ctrl_c().await);
+    }
+}

@@ -1,0 +1,93 @@
+//! The models of this computer as commands see them: our own folder, Ollama's and LM Studio's.
+
+use crate::config::Settings;
+use crate::config::settings::ModelChoice;
+use rustygpt_model::registry::{self, FoundModel};
+use std::path::Path;
+
+/// A cache smaller than this holds no conversation worth the name.
+pub(crate) const SMALLEST_CACHE: u64 = 64 << 20;
+/// Larger only if a person says so.
+const LARGEST_CACHE: u64 = 16 << 30;
+/// Where the system does not tell what there is.
+const UNKNOWN_MACHINE_CACHE: u64 = 2 << 30;
+
+/// Every model on this disk, ours first.
+pub(crate) fn everywhere(settings: &Settings) -> Vec<FoundModel> {
+    let mut found = registry::scan_folder(&settings.models_dir);
+    found.extend(registry::scan_ollama(&settings.ollama_models));
+    found.extend(registry::scan_lm_studio(&settings.lm_studio_models));
+    found
+}
+
+/// The models of our own folder, as `serve` takes them.
+pub(crate) fn in_folder(folder: &Path) -> Vec<ModelChoice> {
+    let found = registry::scan_folder(folder).into_iter();
+    found
+        .map(|model| ModelChoice {
+            path: model.path,
+            id: Some(model.id),
+        })
+        .collect()
+}
+
+/// What a model is called where nobody chose: its file's stem, or its folder's name.
+pub(crate) fn default_id(path: &Path) -> String {
+    // `.` has no name of its own.
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let name = if path.is_dir() {
+        absolute.file_name()
+    } else {
+        absolute.file_stem()
+    };
+    let name = name.unwrap_or_default().to_string_lossy();
+    without_part_number(&name).to_owned()
+}
+
+/// A stem without the `-00001-of-00003` of a split file.
+pub(crate) fn without_part_number(stem: &str) -> &str {
+    let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    if let Some((rest, count)) = stem.rsplit_once("-of-")
+        && let Some((base, number)) = rest.rsplit_once('-')
+        && is_number(count)
+        && is_number(number)
+    {
+        return base;
+    }
+    stem
+}
+
+/// Bytes for the key/value caches beside weights of this size: what the person said, else half of
+/// what the weights leave.
+pub(crate) fn cache_bytes(settings: &Settings, weight_bytes: u64) -> u64 {
+    if let Some(bytes) = settings.kv_memory {
+        return bytes;
+    }
+    match registry::available_memory() {
+        Some(available) => {
+            let left = available.saturating_sub(weight_bytes + weight_bytes / 10);
+            (left / 2).clamp(SMALLEST_CACHE, LARGEST_CACHE)
+        }
+        None => UNKNOWN_MACHINE_CACHE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_from_stems_and_folders() {
+        for (path, id) in [
+            ("/m/tiny.Q4_K_M.gguf", "tiny.Q4_K_M"),
+            ("/m/big-00001-of-00003.gguf", "big"),
+            ("/m/one-of-a-kind.gguf", "one-of-a-kind"),
+        ] {
+            assert_eq!(default_id(Path::new(path)), id);
+        }
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("Qwen2.5-0.5B");
+        std::fs::create_dir(&folder).unwrap();
+        assert_eq!(default_id(&folder), "Qwen2.5-0.5B");
+    }
+}
