@@ -35,7 +35,9 @@ pub fn describe(files: &ModelFiles) -> Summary {
         Source::HuggingFace(directory) => told_by_config(&directory.config),
     };
     Summary {
-        parameters: files.tensors().map(|tensor| tensor.elements()).sum(),
+        parameters: files
+            .tensors()
+            .fold(0, |sum, tensor| sum.saturating_add(tensor.elements())),
         quantization: prevailing_type(files)
             .map_or("none", ElementType::name)
             .to_owned(),
@@ -49,7 +51,8 @@ pub fn describe(files: &ModelFiles) -> Summary {
 fn prevailing_type(files: &ModelFiles) -> Option<ElementType> {
     let mut elements: BTreeMap<ElementType, u64> = BTreeMap::new();
     for tensor in files.tensors() {
-        *elements.entry(tensor.element_type).or_default() += tensor.elements();
+        let count = elements.entry(tensor.element_type).or_default();
+        *count = count.saturating_add(tensor.elements());
     }
     let most = elements.into_iter().max_by_key(|(_, count)| *count);
     most.map(|(element_type, _)| element_type)

@@ -103,6 +103,12 @@ fn weights_of(store: &Path, path: &Path) -> Result<PathBuf, ModelError> {
         })?;
     let manifest: Manifest =
         serde_json::from_slice(&text).map_err(|_| invalid("not a manifest of Ollama"))?;
+    let is_adapter = |layer: &Layer| layer.media_type == "application/vnd.ollama.image.adapter";
+    if manifest.layers.iter().any(is_adapter) {
+        return Err(invalid(
+            "the model needs an adapter (LoRA), which is not supported",
+        ));
+    }
     let is_weights = |layer: &&Layer| layer.media_type == "application/vnd.ollama.image.model";
     let mut weights = manifest.layers.iter().filter(is_weights);
     let (Some(layer), None) = (weights.next(), weights.next()) else {

@@ -125,7 +125,8 @@ impl ModelFiles {
     /// Bytes of all tensors together.
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
-        self.tensors().map(|tensor| tensor.byte_length).sum()
+        self.tensors()
+            .fold(0, |sum, tensor| sum.saturating_add(tensor.byte_length))
     }
 
     /// What the files say beside the weights.

@@ -30,11 +30,13 @@ impl TensorInfo {
 /// Bytes of a tensor of this type and shape; `None` where a product overflows or the elements do
 /// not fill whole blocks.
 pub(crate) fn byte_length(element_type: ElementType, shape: &[u64]) -> Option<u64> {
-    let elements = shape
+    // An empty tensor must not hide lengths that no stride could be computed from. Signed, because
+    // tensor libraries keep counts in i64.
+    let stride = shape
         .iter()
-        .try_fold(1_u64, |product, &length| product.checked_mul(length))?;
-    // Signed on purpose: tensor libraries keep counts in i64.
-    i64::try_from(elements).ok()?;
+        .try_fold(1_u64, |product, &length| product.checked_mul(length.max(1)))?;
+    i64::try_from(stride).ok()?;
+    let elements = if shape.contains(&0) { 0 } else { stride };
     if elements % element_type.block_elements() != 0 {
         return None;
     }

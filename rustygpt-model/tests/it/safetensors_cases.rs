@@ -127,6 +127,11 @@ pub(crate) fn cases() -> Vec<Case> {
             Some("impossible shape"),
         ),
         (
+            "shape-empty-and-huge",
+            one("F32", "[0,9223372036854775807,3]", 0, 0, 0),
+            Some("impossible shape"),
+        ),
+        (
             "half-bytes-odd",
             one("F4", "[3]", 0, 2, 2),
             Some("impossible shape"),
