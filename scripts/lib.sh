@@ -2,7 +2,7 @@
 # Everything here may be repeated without harm, uses what is already installed and prints what it does.
 
 minimum_node_major=20
-minimum_python_minor=9
+minimum_python_minor=10
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 fail() {

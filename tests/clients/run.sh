@@ -17,9 +17,12 @@ servers=()
 stop_servers() {
     local code=$? pid log
     if [ "$code" -ne 0 ]; then
-        for log in "$work"/*.log; do [ ! -e "$log" ] || { echo "--- $log" && tail -n 40 "$log"; } >&2; done
+        for log in "$work"/*.log; do [ ! -e "$log" ] || { echo "--- $log" && tail -n 20 "$log"; } >&2; done
     fi
-    for pid in ${servers[@]+"${servers[@]}"}; do kill -KILL "$pid" 2>/dev/null || true; done
+    for pid in ${servers[@]+"${servers[@]}"}; do
+        kill -KILL "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
     rm -rf "$work"
 }
 trap stop_servers EXIT
@@ -34,6 +37,7 @@ export PYTHONDONTWRITEBYTECODE=1
 start() {
     local name=$1 pid line key waited=0
     shift
+    : >"$work/$name.out"
     "$binary" serve --port 0 --data-dir "$work/$name" "$@" >"$work/$name.out" 2>"$work/$name.log" &
     pid=$!
     servers+=("$pid")
@@ -79,7 +83,7 @@ node_suite() {
         cp "$folder/package-lock.json" "$folder/node_modules/installed"
     fi
     say "tests with the Node SDK"
-    (cd "$folder" && node --test)
+    (cd "$folder" && node --test --test-concurrency=1 --test-reporter=spec)
 }
 
 if [ -z "$binary" ]; then
