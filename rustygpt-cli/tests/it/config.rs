@@ -96,3 +96,19 @@ fn a_closed_pipe_is_no_error() {
     assert!(output.status.success(), "{output:?}");
     assert!(output.stderr.is_empty(), "{output:?}");
 }
+
+#[test]
+fn every_setting_stands_in_the_documentation() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let document = std::fs::read_to_string(format!("{root}/docs/configuration.md")).unwrap();
+    let shown = Home::new().run(&["config", "show", "--json"]);
+    let settings: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(shown.answer()).unwrap();
+    assert!(settings.len() > 20);
+    for name in settings.keys() {
+        assert!(
+            document.contains(&format!("`{name}`")),
+            "docs/configuration.md lacks {name}"
+        );
+    }
+}

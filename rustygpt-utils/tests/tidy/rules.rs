@@ -322,6 +322,7 @@ pub(crate) fn documents(tree: &Tree) -> Vec<String> {
             .filter(|(name, _)| !map.contains(&format!("`{name}`")))
             .map(|(name, _)| format!("dev.md: the code map lacks `{name}`")),
     );
+    complaints.extend(dead_paths(tree, map));
     for file in tree
         .rust()
         .filter(|file| file.path.ends_with("/src/lib.rs"))
@@ -334,4 +335,23 @@ pub(crate) fn documents(tree: &Tree) -> Vec<String> {
         }
     }
     complaints
+}
+
+/// The paths in `dev.md` that lead nowhere.
+fn dead_paths(tree: &Tree, map: &str) -> Vec<String> {
+    let quoted = map.split('`').skip(1).step_by(2);
+    quoted
+        .map(|text| text.trim_start_matches("./"))
+        .filter(|text| text.contains('/') && !text.contains(char::is_whitespace))
+        .filter(|text| {
+            ["rustygpt-", "scripts/"]
+                .iter()
+                .any(|p| text.starts_with(p))
+        })
+        .filter(|path| {
+            let inside = |file: &str| file == *path || file.starts_with(&format!("{path}/"));
+            !tree.files().any(|file| inside(&file.path))
+        })
+        .map(|path| format!("dev.md: there is no {path}"))
+        .collect()
 }
