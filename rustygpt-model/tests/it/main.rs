@@ -17,5 +17,7 @@ mod goldens;
 mod models_on_disk;
 mod safetensors_cases;
 mod safetensors_files;
+mod template_process;
+mod templates;
 mod tokenizer_vectors;
 mod truncation;
