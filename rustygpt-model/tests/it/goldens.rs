@@ -10,19 +10,19 @@ use std::path::{Path, PathBuf};
 
 const BLOCK_SIZE: usize = 16;
 
-fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models")
 }
 
 /// What the reference computed for one model.
-struct Golden {
-    case: PathBuf,
-    prompt: Vec<u32>,
-    greedy: Vec<u32>,
-    vocabulary: usize,
+pub(crate) struct Golden {
+    pub(crate) case: PathBuf,
+    pub(crate) prompt: Vec<u32>,
+    pub(crate) greedy: Vec<u32>,
+    pub(crate) vocabulary: usize,
     /// `prompt × vocabulary`.
     logits: Vec<f32>,
-    files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
 }
 
 fn goldens() -> Vec<Golden> {
@@ -36,7 +36,7 @@ fn goldens() -> Vec<Golden> {
     cases.into_iter().map(golden).collect()
 }
 
-fn golden(case: PathBuf) -> Golden {
+pub(crate) fn golden(case: PathBuf) -> Golden {
     let json: serde_json::Value =
         serde_json::from_slice(&std::fs::read(case.join("golden.json")).unwrap()).unwrap();
     let ids = |key: &str| -> Vec<u32> {
@@ -68,7 +68,7 @@ fn golden(case: PathBuf) -> Golden {
     }
 }
 
-fn open(path: &Path, cache_type: CacheType) -> CandleModel {
+pub(crate) fn open(path: &Path, cache_type: CacheType) -> CandleModel {
     let files = ModelFiles::open(path).unwrap_or_else(|error| panic!("{error}"));
     let options = LoadOptions {
         block_size: BLOCK_SIZE,

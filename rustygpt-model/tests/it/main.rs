@@ -13,6 +13,8 @@ mod gguf_builder;
 mod gguf_cases;
 mod gguf_files;
 #[cfg(feature = "candle")]
+mod engine;
+#[cfg(feature = "candle")]
 mod goldens;
 mod models_on_disk;
 mod safetensors_cases;
