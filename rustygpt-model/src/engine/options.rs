@@ -14,6 +14,9 @@ pub struct EngineOptions {
     /// Tokens one forward pass reads at most; at least `slots`. What running answers leave of it
     /// goes to prompts, so that a long prompt never stalls an answer.
     pub max_step_tokens: usize,
+    /// Of those, how many may be prompt tokens while answers are being written: more reads prompts
+    /// faster, fewer keeps the answers flowing.
+    pub prompt_tokens_beside_answers: usize,
     /// The answer's length where a request names none; `None` is the rest of the context.
     pub default_max_tokens: Option<u32>,
     /// Measures deadlines and speed.
@@ -26,6 +29,7 @@ impl Default for EngineOptions {
             slots: 8,
             queue_limit: 64,
             max_step_tokens: 512,
+            prompt_tokens_beside_answers: 64,
             default_max_tokens: None,
             clock: Arc::new(SystemMonotonic::default()),
         }
@@ -39,6 +43,10 @@ impl fmt::Debug for EngineOptions {
             .field("slots", &self.slots)
             .field("queue_limit", &self.queue_limit)
             .field("max_step_tokens", &self.max_step_tokens)
+            .field(
+                "prompt_tokens_beside_answers",
+                &self.prompt_tokens_beside_answers,
+            )
             .field("default_max_tokens", &self.default_max_tokens)
             .finish_non_exhaustive()
     }

@@ -5,7 +5,8 @@
 //!
 //! The rules:
 //! - every running sequence reads at least one token in every step; what that leaves of the step's
-//!   tokens goes to prompts. So a long prompt never stalls an answer, and no prompt stands still;
+//!   tokens goes to prompts, but only a few beside an answer that is being written. So a long
+//!   prompt never stalls an answer, and no prompt stands still;
 //! - half of a step's prompt tokens go to the oldest prompt, the other half to the shortest rests
 //!   first: a short question does not wait for the book before it;
 //! - sequences are admitted in order of arrival within a priority. The head of the queue is never
@@ -32,6 +33,9 @@ pub struct SchedulerLimits {
     pub slots: usize,
     /// Tokens per step; fewer than `slots` counts as `slots`.
     pub step_tokens: usize,
+    /// Of those, prompt tokens beyond the first of each prompt while any answer is being written:
+    /// every answer waits for the whole step.
+    pub prompt_tokens_beside_answers: usize,
     /// Positions per block of the cache; 0 counts as 1.
     pub block_size: usize,
     /// Blocks of the cache.
@@ -343,6 +347,9 @@ impl Scheduler {
     fn share_tokens(&self) -> Vec<usize> {
         let mut shares = vec![1; self.running.len()];
         let mut left = self.limits.step_tokens.saturating_sub(self.running.len());
+        if self.running.values().any(|state| state.pending() == 1) {
+            left = left.min(self.limits.prompt_tokens_beside_answers);
+        }
         let mut prompts: Vec<_> = self
             .running
             .iter()

@@ -77,6 +77,7 @@ impl Worker {
         let scheduler = Scheduler::new(SchedulerLimits {
             slots: options.slots,
             step_tokens: options.max_step_tokens,
+            prompt_tokens_beside_answers: options.prompt_tokens_beside_answers,
             block_size: geometry.block_size,
             block_count: geometry.block_count,
         });

@@ -7,13 +7,13 @@
     reason = "a test that cannot go on has failed; one that is skipped says so"
 )]
 
+#[cfg(feature = "candle")]
+mod engine;
 mod fixtures;
 mod fuzz_corpus;
 mod gguf_builder;
 mod gguf_cases;
 mod gguf_files;
-#[cfg(feature = "candle")]
-mod engine;
 #[cfg(feature = "candle")]
 mod goldens;
 mod models_on_disk;

@@ -119,6 +119,17 @@ impl World {
     fn check(&mut self, plan: &StepPlan) {
         let limits = self.limits;
         assert!(plan.token_count() <= limits.step_tokens);
+        if self
+            .sequences
+            .values()
+            .any(|expected| expected.cached > 0 && expected.tokens.len() - expected.cached == 1)
+        {
+            let beside = plan.token_count() - plan.sequences.len();
+            assert!(
+                beside <= limits.prompt_tokens_beside_answers,
+                "{beside} tokens of prompts"
+            );
+        }
         assert!(plan.sequences.len() <= limits.slots);
         assert_eq!(
             plan.sequences.len(),
@@ -238,7 +249,13 @@ proptest! {
         operations in prop::collection::vec(operations(), 0..150),
     ) {
         let step_tokens = slots + surplus;
-        let mut world = World::new(SchedulerLimits { slots, step_tokens, block_size, block_count });
+        let mut world = World::new(SchedulerLimits {
+            slots,
+            step_tokens,
+            prompt_tokens_beside_answers: surplus / 2,
+            block_size,
+            block_count,
+        });
         for operation in operations {
             world.apply(operation);
         }
@@ -252,6 +269,7 @@ fn invariants_hold_over_a_hundred_thousand_operations() {
     let limits = SchedulerLimits {
         slots: 6,
         step_tokens: 40,
+        prompt_tokens_beside_answers: 40,
         block_size: 8,
         block_count: 40,
     };
@@ -286,6 +304,7 @@ fn roomy(slots: usize, step_tokens: usize) -> World {
     World::new(SchedulerLimits {
         slots,
         step_tokens,
+        prompt_tokens_beside_answers: 40,
         block_size: 16,
         block_count: 1000,
     })
@@ -315,14 +334,15 @@ fn sequences_of_different_lengths_share_a_step() {
 #[test]
 fn a_long_prompt_does_not_stall_a_running_answer() {
     let mut world = roomy(4, 64);
-    let running = world.enqueue(4, 100, Priority::Interactive);
+    let running = world.enqueue(4, 10, Priority::Interactive);
     world.step();
     let long = world.enqueue(1000, 5, Priority::Interactive);
-    for _ in 0..15 {
+    for _ in 0..9 {
         let plan = world.step();
-        assert_eq!(share(&plan, running), 1);
-        assert_eq!(share(&plan, long), 63);
+        assert_eq!((share(&plan, running), share(&plan, long)), (1, 41));
     }
+    // The answer has ended: the whole step is the prompt's.
+    assert_eq!(share(&world.step(), long), 64);
 }
 
 #[test]
@@ -363,6 +383,7 @@ fn when_blocks_run_out_the_youngest_of_the_lowest_priority_goes_back_with_its_to
     let limits = SchedulerLimits {
         slots: 3,
         step_tokens: 64,
+        prompt_tokens_beside_answers: 64,
         block_size: 4,
         block_count: 8,
     };
@@ -388,6 +409,7 @@ fn a_newcomer_waits_rather_than_take_the_block_that_a_running_answer_needs_next(
     let limits = SchedulerLimits {
         slots: 2,
         step_tokens: 64,
+        prompt_tokens_beside_answers: 64,
         block_size: 4,
         block_count: 4,
     };

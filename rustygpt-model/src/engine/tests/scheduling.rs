@@ -6,9 +6,14 @@ use super::*;
 async fn four_sequences_of_different_lengths_share_every_pass() {
     let gate = Gate::closed();
     let recorder = Recorder::default();
+    let options = EngineOptions {
+        prompt_tokens_beside_answers: 512,
+        ..slots(8)
+    };
     let script = Script::answering("0123456789")
         .behind(&gate)
-        .recorded_by(&recorder);
+        .recorded_by(&recorder)
+        .with_options(options);
     let model = start(script);
     let mut generations = Vec::new();
     for length in [5, 80, 17, 200] {
