@@ -125,6 +125,7 @@ pub(crate) fn load_models(settings: &Settings) -> Result<Models> {
     let now = SystemClock.unix_seconds();
     let share = |count: usize| u64::try_from(count).unwrap_or(1);
     for choice in &settings.models {
+        let choice = &resolved(settings, choice)?;
         let model = load_model(settings, choice, share(settings.models.len()))
             .with_context(|| format!("cannot load {}", choice.path.display()))?;
         announce(&model);
@@ -221,6 +222,15 @@ fn tls_configuration(chain: &Path, key: &Path) -> Result<Arc<rustls::ServerConfi
     configuration.with_context(|| format!("{} and {}", chain.display(), key.display()))
 }
 
+/// A model of the settings, whose path may also be the id of one on this disk.
+fn resolved(settings: &Settings, choice: &ModelChoice) -> Result<ModelChoice> {
+    let found = choose_model(settings, &choice.path.to_string_lossy())?;
+    Ok(ModelChoice {
+        path: found.path,
+        id: choice.id.clone().or(found.id),
+    })
+}
+
 /// The model that a person named: a path, or the id of one that is on this disk.
 ///
 /// # Errors
@@ -265,6 +275,8 @@ pub(crate) fn model_facts(settings: &Settings) -> Vec<ModelFact> {
         settings.models.clone()
     };
     let fact = |choice: ModelChoice| {
+        // What is neither a path nor an id fails to open, and that is the fact.
+        let choice = resolved(settings, &choice).unwrap_or(choice);
         let opened = ModelFiles::open(&choice.path);
         ModelFact {
             weight_bytes: opened

@@ -13,6 +13,7 @@ use rustyline::error::ReadlineError;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use url::Host;
 
 const HELP: &str = "\
 /clear   forget the conversation
@@ -86,6 +87,15 @@ async fn partner(
         None => api_key::read(&settings.key_file()),
     };
     if let Some(url) = url {
+        let is_here = match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        if settings.offline && !is_here {
+            bail!("{url} is not on this computer, and the setting offline forbids the network");
+        }
         // The key in our file is for the server that runs here, not for any other.
         return Partner::at(url, settings.api_key.clone(), model).await;
     }

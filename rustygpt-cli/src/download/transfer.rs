@@ -81,6 +81,9 @@ pub(crate) async fn fetch(client: &Client, wanted: &Wanted, bar: &ProgressBar) -
         return Ok(Outcome::Present);
     }
     let mut part = Part::open(wanted)?;
+    if let Some(size) = wanted.size {
+        check_space(&wanted.path, size.saturating_sub(part.length))?;
+    }
     let mut failures = 0;
     loop {
         let before = part.length;

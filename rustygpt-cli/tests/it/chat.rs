@@ -62,3 +62,10 @@ fn without_server_and_model_it_says_how_to_get_one() {
     let ran = Home::new().run_with(&["chat"], b"Hello\n");
     assert!(ran.error().contains("rustygpt pull"), "{ran:?}");
 }
+
+#[test]
+fn offline_no_other_computer_is_talked_to() {
+    let home = Home::new();
+    let ran = home.run_with(&["chat", "--url", "http://192.0.2.1:1", "--offline"], b"");
+    assert!(ran.error().contains("offline"), "{ran:?}");
+}

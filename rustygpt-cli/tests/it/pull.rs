@@ -208,6 +208,19 @@ fn names_that_lead_out_of_the_folder_are_refused() {
 }
 
 #[test]
+fn a_file_larger_than_the_disk_is_refused_before_it_is_fetched() {
+    let hub = FakeHub::start();
+    let file = json!({ "type": "file", "path": "m-q4_k_m.gguf", "size": 1_u64 << 60 });
+    hub.on("/api/models/org/name/tree/main", Act::Json(json!([file])));
+    let ran = pull(&Home::new(), &hub, &["org/name"]);
+    assert!(
+        ran.error().contains("free") && ran.error().contains("are needed"),
+        "{ran:?}"
+    );
+    assert_eq!(hub.seen().len(), 1, "nothing is fetched");
+}
+
+#[test]
 fn refusals_say_what_to_do() {
     let hub = hub_with_repository("m-q4_k_m.gguf", &digest(&bytes()));
     let home = Home::new();
