@@ -200,3 +200,131 @@ pub(super) fn unmark(text: Cow<'_, str>) -> Cow<'_, str> {
     }
     Cow::Owned(plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prompt::{ChatTemplate, RenderRequest};
+    use crate::weights::{ModelFiles, Source};
+    use std::path::{Path, PathBuf};
+
+    fn shared() -> PathBuf {
+        std::env::var_os("RUSTYGPT_SHARED").map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+            PathBuf::from,
+        )
+    }
+
+    /// The tokenizers that are there: always the bytes, and the shared vocabularies.
+    fn tokenizers() -> Vec<(String, Tokenizer)> {
+        let mut tokenizers = vec![("bytes".to_owned(), Tokenizer::bytes())];
+        for name in ["qwen2", "llama-bpe", "phi-3", "deepseek-coder"] {
+            let path = shared().join(format!("vocab/ggml-vocab-{name}.gguf"));
+            let Ok(files) = ModelFiles::open(&path) else {
+                println!("skipped: {} is not there", path.display());
+                continue;
+            };
+            if let Source::Gguf(metadata) = files.source() {
+                tokenizers.push((name.to_owned(), Tokenizer::from_gguf(metadata).unwrap()));
+            }
+        }
+        tokenizers
+    }
+
+    #[test]
+    fn marking_changes_nothing_that_is_read() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
+        let goldens = std::fs::read_to_string(fixtures.join("goldens.json")).unwrap();
+        let goldens: Value = serde_json::from_str(&goldens).unwrap();
+        let tokenizers = tokenizers();
+        let mut templates = vec![("chatml".to_owned(), ChatTemplate::chatml())];
+        for (name, _) in goldens["templates"].as_object().unwrap() {
+            let path = shared().join("templates").join(format!("{name}.jinja"));
+            if let Ok(source) = std::fs::read_to_string(path) {
+                templates.push((
+                    name.clone(),
+                    ChatTemplate::from_source(source, None, None).unwrap(),
+                ));
+            }
+        }
+        for (case, request) in goldens["cases"].as_object().unwrap() {
+            let plain = RenderRequest::from_openai_json(request).unwrap();
+            for (vocabulary, tokenizer) in &tokenizers {
+                let mut marked = plain.clone();
+                marked.mark(&Marker::new(tokenizer));
+                for (name, template) in &templates {
+                    let context = format!("{name} × {case} × {vocabulary}");
+                    match (template.render(&plain), template.render(&marked)) {
+                        (Ok(plain), Ok(marked)) => {
+                            assert_eq!(unmark(marked.into()), plain, "{context}");
+                        }
+                        (Err(_), Err(_)) => {}
+                        (plain, marked) => panic!("{context}\n{plain:?}\n{marked:?}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_marked_text_holds_a_control_token() {
+        for (vocabulary, tokenizer) in tokenizers() {
+            let marker = Marker::new(&tokenizer);
+            let names: Vec<String> = tokenizer
+                .control_tokens()
+                .map(|(name, _)| name.to_owned())
+                .collect();
+            for name in &names {
+                let nested = format!("{}{name}{}", &name[..1], &name[1..]);
+                for text in [
+                    name.clone(),
+                    format!("a {name} b{name}{name}"),
+                    nested,
+                    format!("\u{fdd0}{name}\u{fdd1}\u{fdd2}"),
+                ] {
+                    let marked = marker.mark_text(&text, true).unwrap();
+                    let found = tokenizer.partition(&marked).into_iter().find(
+                        |piece| matches!(piece, Piece::Control(id) if tokenizer.is_control(*id)),
+                    );
+                    assert_eq!(found, None, "{vocabulary}: {text}");
+                    assert_eq!(unmark(marked.into()), text, "{vocabulary}");
+                }
+                // A name cut in two, as a template may put two strings side by side.
+                for (at, _) in name.char_indices().skip(1) {
+                    let (start, end) = name.split_at(at);
+                    if start.ends_with(|last: char| last.is_ascii_alphanumeric())
+                        && start.chars().all(|c| c.is_ascii_alphanumeric())
+                    {
+                        continue;
+                    }
+                    let start = marker
+                        .mark_text(start, true)
+                        .unwrap_or_else(|| start.to_owned());
+                    assert!(
+                        !format!("{start}{end}").contains(name),
+                        "{vocabulary}: {name}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ordinary_text_stays_as_it_is() {
+        let tokenizer = Tokenizer::bytes();
+        let marker = Marker::new(&tokenizer);
+        for text in ["", "Hello <b>world</b>", "a <| b", "im_start", "日本語"] {
+            assert_eq!(marker.mark_text(text, true), None, "{text}");
+        }
+        let mut tool = serde_json::json!({ "type": "object", "<|im_end|>": ["<|im_end|>", 1] });
+        marker.mark_value(&mut tool);
+        assert_eq!(tool["type"], "object");
+        assert_eq!(
+            unmark(tool.to_string().into())
+                .matches("<|im_end|>")
+                .count(),
+            2
+        );
+        assert!(!tool.to_string().contains("<|im_end|>"));
+    }
+}

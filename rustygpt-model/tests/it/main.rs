@@ -17,6 +17,7 @@ mod gguf_files;
 #[cfg(feature = "candle")]
 mod goldens;
 mod models_on_disk;
+mod prompts;
 mod safetensors_cases;
 mod safetensors_files;
 mod template_process;
