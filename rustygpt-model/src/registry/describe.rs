@@ -1,6 +1,6 @@
 //! [`describe`]: what a model's headers say of it.
 
-use crate::weights::{ElementType, Metadata, ModelFiles, Source};
+use crate::weights::{ElementType, Metadata, ModelFiles, Source, TensorInfo};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ pub struct Summary {
     pub architecture: String,
     /// Number of weights.
     pub parameters: u64,
-    /// The type that most weights have, for example `Q4_K` or `BF16`; `none` without weights.
+    /// The type that most weights of the layers have, for example `Q4_K` or `BF16`; `none` without
+    /// weights.
     pub quantization: String,
     /// Bytes of weights.
     pub weight_bytes: u64,
@@ -47,15 +48,25 @@ pub fn describe(files: &ModelFiles) -> Summary {
     }
 }
 
-/// The element type of most weights.
+/// The element type of most weights. Embeddings and the output layer count only where there is
+/// nothing else: quantisers treat them apart, and in a small model they outweigh the layers.
 fn prevailing_type(files: &ModelFiles) -> Option<ElementType> {
-    let mut elements: BTreeMap<ElementType, u64> = BTreeMap::new();
-    for tensor in files.tensors() {
-        let count = elements.entry(tensor.element_type).or_default();
-        *count = count.saturating_add(tensor.elements());
-    }
-    let most = elements.into_iter().max_by_key(|(_, count)| *count);
-    most.map(|(element_type, _)| element_type)
+    const APART: [&str; 4] = ["token_embd", "output.weight", "embed_tokens", "lm_head"];
+    let is_apart = |tensor: &TensorInfo| {
+        let name = tensor.name.trim_start_matches("model.");
+        APART.iter().any(|apart| name.starts_with(apart))
+    };
+    let most = |tensors: &mut dyn Iterator<Item = &TensorInfo>| {
+        let mut elements: BTreeMap<ElementType, u64> = BTreeMap::new();
+        for tensor in tensors {
+            let count = elements.entry(tensor.element_type).or_default();
+            *count = count.saturating_add(tensor.elements());
+        }
+        let most = elements.into_iter().max_by_key(|(_, count)| *count);
+        most.map(|(element_type, _)| element_type)
+    };
+    most(&mut files.tensors().filter(|tensor| !is_apart(tensor)))
+        .or_else(|| most(&mut files.tensors()))
 }
 
 /// A summary that says nothing of tensors yet.

@@ -101,6 +101,23 @@ fn a_folder_lists_models_and_nothing_else() {
 }
 
 #[test]
+fn the_layers_and_not_the_embeddings_say_how_a_model_is_quantised() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.gguf");
+    // Type 1 is F16, of two bytes each.
+    let model = Gguf::new()
+        .record("token_embd.weight", &[64], 0, 0)
+        .record("blk.0.attn_q.weight", &[32], 1, 256)
+        .data(320);
+    write(&path, model.bytes());
+    let summary = describe(&ModelFiles::open(&path).unwrap());
+    assert_eq!(
+        (summary.quantization.as_str(), summary.parameters),
+        ("F16", 96)
+    );
+}
+
+#[test]
 fn lm_studio_s_folders_are_searched() {
     let home = tempfile::tempdir().unwrap();
     let folders = lm_studio_folders(home.path());
