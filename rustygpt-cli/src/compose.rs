@@ -73,7 +73,16 @@ pub(crate) fn load_model(
     // Refused by its sizes, before anything is allocated.
     registry::fits_in_memory(&files, cache_bytes.min(models_on_disk::SMALLEST_CACHE))?;
     let tokenizer = tokenizer(&files)?;
-    let template = template(&files)?;
+    let own_template = template(&files)?;
+    let has_chat_template = own_template.is_some();
+    if !has_chat_template {
+        // As llama.cpp does: most models without a template were at least trained on ChatML, and
+        // a conversation that is refused helps nobody.
+        tracing::warn!(
+            path = %choice.path.display(),
+            "the model has no chat template of its own; conversations are rendered as ChatML"
+        );
+    }
     let options = LoadOptions {
         context_length: settings.context_length,
         slots: settings.slots,
@@ -98,14 +107,14 @@ pub(crate) fn load_model(
             .unwrap_or(geometry.context_length),
         context_length: geometry.context_length,
         vocabulary: geometry.vocabulary,
-        has_chat_template: template.is_some(),
+        has_chat_template,
         defaults: generation_defaults(files.source()),
     };
     let parts = ModelParts {
         description,
         forward: Box::new(forward),
         tokenizer: Arc::new(tokenizer),
-        template,
+        template: Some(own_template.unwrap_or_else(ChatTemplate::chatml)),
         renderer: renderer()?,
         options: EngineOptions {
             slots: settings.slots,
