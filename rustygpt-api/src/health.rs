@@ -17,14 +17,14 @@ pub(crate) struct Health {
 }
 
 /// Tells that the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "server", security(()),
+#[utoipa::path(get, path = "/healthz", tag = "server", operation_id = "get_health", security(()),
     responses((status = 200, description = "The process lives.", body = Health)))]
 pub(crate) async fn alive() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
 /// Tells whether a model can answer.
-#[utoipa::path(get, path = "/readyz", tag = "server", security(()),
+#[utoipa::path(get, path = "/readyz", tag = "server", operation_id = "get_ready", security(()),
     responses(
         (status = 200, description = "A model is loaded and every engine runs.", body = Health),
         (status = 503, description = "No model can answer.", body = ErrorEnvelope),

@@ -96,27 +96,28 @@ impl Measurements {
             Label::new("method", method),
             Label::new("status", status.to_owned()),
         ];
-        self.counter(Key::from_parts(REQUESTS, labels)).increment(1);
+        self.counter(&Key::from_parts(REQUESTS, labels))
+            .increment(1);
         let labels = vec![Label::new("route", route.to_owned())];
-        self.histogram(Key::from_parts(REQUEST_SECONDS, labels))
+        self.histogram(&Key::from_parts(REQUEST_SECONDS, labels))
             .record(duration.as_secs_f64());
     }
 
     /// Counts the tokens of one request.
     pub(crate) fn tokens(&self, model: &str, prompt: u64, completion: u64) {
         for (name, tokens) in [(PROMPT_TOKENS, prompt), (COMPLETION_TOKENS, completion)] {
-            self.counter(model_key(name, model)).increment(tokens);
+            self.counter(&model_key(name, model)).increment(tokens);
         }
     }
 
     /// Where to record the time to a request's first text.
     pub(crate) fn first_token(&self, model: &str) -> Histogram {
-        self.histogram(model_key(FIRST_TOKEN_SECONDS, model))
+        self.histogram(&model_key(FIRST_TOKEN_SECONDS, model))
     }
 
     /// Where to record the time between two pieces of text.
     pub(crate) fn inter_token(&self, model: &str) -> Histogram {
-        self.histogram(model_key(INTER_TOKEN_SECONDS, model))
+        self.histogram(&model_key(INTER_TOKEN_SECONDS, model))
     }
 
     /// Everything in Prometheus' text format; the engines are asked now.
@@ -142,12 +143,12 @@ impl Measurements {
         handle.render()
     }
 
-    fn counter(&self, key: Key) -> Counter {
-        self.recorder.register_counter(&key, &METADATA)
+    fn counter(&self, key: &Key) -> Counter {
+        self.recorder.register_counter(key, &METADATA)
     }
 
-    fn histogram(&self, key: Key) -> Histogram {
-        self.recorder.register_histogram(&key, &METADATA)
+    fn histogram(&self, key: &Key) -> Histogram {
+        self.recorder.register_histogram(key, &METADATA)
     }
 }
 

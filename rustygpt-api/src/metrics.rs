@@ -10,7 +10,7 @@ use rustygpt_orchestrator::UseCaseError;
 use rustygpt_orchestrator::access::{Action, Thing, authorize};
 
 /// Shows the measurements.
-#[utoipa::path(get, path = "/metrics", tag = "server",
+#[utoipa::path(get, path = "/metrics", tag = "server", operation_id = "get_metrics",
     responses(
         (status = 200, description = "Prometheus' text format.", body = String,
             content_type = "text/plain"),

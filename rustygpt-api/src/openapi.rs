@@ -55,7 +55,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 /// Shows this document.
-#[utoipa::path(get, path = "/openapi.json", tag = "server",
+#[utoipa::path(get, path = "/openapi.json", tag = "server", operation_id = "get_openapi",
     responses(
         (status = 200, description = "This document.", body = serde_json::Value),
         (status = 401, description = "No key, or a wrong one.", body = ErrorEnvelope),

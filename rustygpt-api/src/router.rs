@@ -29,7 +29,6 @@ pub fn paths() -> impl Iterator<Item = String> {
 }
 
 /// The whole service: routes and middleware.
-#[must_use]
 pub fn router(state: ApiState) -> Router {
     let mut router = Router::new();
     for (path, methods) in table() {

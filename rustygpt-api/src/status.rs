@@ -57,7 +57,7 @@ pub(crate) struct ModelStatus {
 }
 
 /// Shows how busy the server is.
-#[utoipa::path(get, path = "/status", tag = "server",
+#[utoipa::path(get, path = "/status", tag = "server", operation_id = "get_status",
     responses(
         (status = 200, description = "Models, slots, queue and speed.", body = ServerStatus),
         (status = 401, description = "No key, or a wrong one.", body = ErrorEnvelope),

@@ -97,14 +97,11 @@ impl Connections {
         }
         match &self.tls {
             None => {
-                self.speak(
-                    TokioIo::new(stream),
-                    Peer {
-                        address,
-                        is_encrypted: false,
-                    },
-                )
-                .await
+                let peer = Peer {
+                    address,
+                    is_encrypted: false,
+                };
+                self.speak(TokioIo::new(stream), peer).await;
             }
             Some(acceptor) => {
                 let handshake = tokio::time::timeout(self.header_time, acceptor.accept(stream));

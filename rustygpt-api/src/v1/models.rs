@@ -12,7 +12,7 @@ use rustygpt_orchestrator::access::Action;
 use rustygpt_orchestrator::models::Entry;
 
 /// Lists the models and their aliases, sorted.
-#[utoipa::path(get, path = "/v1/models", tag = "inference",
+#[utoipa::path(get, path = "/v1/models", tag = "inference", operation_id = "list_models",
     responses(
         (status = 200, description = "The models.", body = ModelList),
         (status = 401, description = "No key, or a wrong one.", body = ErrorEnvelope),
@@ -33,7 +33,7 @@ pub(crate) async fn list(
 }
 
 /// Describes one model; its id may contain slashes.
-#[utoipa::path(get, path = "/v1/models/{id}", tag = "inference",
+#[utoipa::path(get, path = "/v1/models/{id}", tag = "inference", operation_id = "retrieve_model",
     params(("id" = String, Path, description = "The model's id or alias.")),
     responses(
         (status = 200, description = "The model.", body = Model),

@@ -29,7 +29,7 @@ const IGNORED_NAMES: usize = 32;
 ///
 /// With `stream` the answer comes as server-sent events whose data are `chat.completion.chunk`
 /// objects, ended by `[DONE]`.
-#[utoipa::path(post, path = "/v1/chat/completions", tag = "inference",
+#[utoipa::path(post, path = "/v1/chat/completions", tag = "inference", operation_id = "create_chat_completion",
     request_body(content = ChatRequest, example = json!({
         "model": "qwen", "messages": [{"role": "user", "content": "Why is the sky blue?"}]
     })),
@@ -93,7 +93,7 @@ pub(crate) async fn create(
                 answer.generation,
                 meter,
                 validated.choices,
-                options,
+                &options,
                 ending,
             );
             sse::respond(events, state.limits.keep_alive)

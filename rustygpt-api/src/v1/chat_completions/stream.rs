@@ -40,7 +40,7 @@ impl ChunkStream {
         generation: Generation,
         meter: Meter,
         choices: u32,
-        options: StreamOptions,
+        options: &StreamOptions,
         ending: CancellationToken,
     ) -> Self {
         Self {

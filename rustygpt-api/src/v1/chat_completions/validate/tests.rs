@@ -3,7 +3,7 @@ use rustygpt_model::contract::{ContentPart, Message, Role, ToolChoice};
 use serde_json::{Value, json};
 
 /// A valid request with these fields added or replaced.
-fn with(fields: Value) -> Result<Validated, (String, Option<String>)> {
+fn with(fields: &Value) -> Result<Validated, (String, Option<String>)> {
     let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
     for (name, value) in fields.as_object().unwrap() {
         body[name] = value.clone();
@@ -93,7 +93,7 @@ fn values_out_of_bounds_name_their_field() {
             "tools[1].function.name",
         ),
     ] {
-        let error = with(fields.clone()).unwrap_err();
+        let error = with(&fields).unwrap_err();
         assert_eq!(error, refused("invalid_value", param), "{fields}");
     }
 }
@@ -119,7 +119,7 @@ fn what_cannot_be_honoured_is_refused() {
             "messages[0].content[0].type",
         ),
     ] {
-        let error = with(fields.clone()).unwrap_err();
+        let error = with(&fields).unwrap_err();
         assert_eq!(error, refused("unsupported_parameter", param), "{fields}");
     }
 }
@@ -141,7 +141,7 @@ fn what_is_missing_is_named() {
             "messages[0].tool_calls[0].function",
         ),
     ] {
-        let error = with(json!({"messages": [message]})).unwrap_err();
+        let error = with(&json!({"messages": [message]})).unwrap_err();
         assert_eq!(
             error,
             refused("missing_required_parameter", param),
@@ -161,7 +161,7 @@ fn sloppy_histories_are_read() {
         {"role": "assistant"},
         {"role": "user", "content": "go on", "tool_calls": null},
     ]);
-    let read = messages(with(json!({"messages": history})).unwrap());
+    let read = messages(with(&json!({"messages": history})).unwrap());
     let roles: Vec<Role> = read.iter().map(|message| message.role).collect();
     let expected = [
         Role::System,
@@ -182,7 +182,7 @@ fn sloppy_histories_are_read() {
 
 #[test]
 fn the_newer_name_of_a_bound_wins() {
-    let validated = with(json!({"max_tokens": 5, "max_completion_tokens": 7})).unwrap();
+    let validated = with(&json!({"max_tokens": 5, "max_completion_tokens": 7})).unwrap();
     assert_eq!(validated.request.limits.max_tokens, Some(7));
     assert_eq!(validated.ignored, ["max_tokens"]);
 }
@@ -190,7 +190,7 @@ fn the_newer_name_of_a_bound_wins() {
 #[test]
 fn any_whole_number_is_a_seed() {
     for seed in [0, 1, -1, i64::MIN, i64::MAX] {
-        let validated = with(json!({"seed": seed})).unwrap();
+        let validated = with(&json!({"seed": seed})).unwrap();
         assert_eq!(validated.request.sampling.seed, Some(seed.cast_unsigned()));
     }
 }
@@ -198,7 +198,7 @@ fn any_whole_number_is_a_seed() {
 #[test]
 fn tools_are_hidden_where_none_may_be_called() {
     let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {}}}]);
-    let seen = |choice: &str| match with(json!({"tools": tools, "tool_choice": choice}))
+    let seen = |choice: &str| match with(&json!({"tools": tools, "tool_choice": choice}))
         .unwrap()
         .request
         .input
@@ -214,7 +214,7 @@ fn tools_are_hidden_where_none_may_be_called() {
 
 #[test]
 fn reasoning_options_become_variables_of_the_template() {
-    let variables = |fields: Value| match with(fields).unwrap().request.input {
+    let variables = |fields: Value| match with(&fields).unwrap().request.input {
         Input::Chat { template, .. } => serde_json::to_value(template.variables).unwrap(),
         other => panic!("not a conversation: {other:?}"),
     };
@@ -241,33 +241,22 @@ fn keys_that_nothing_reads_are_told_when_they_ask_for_something() {
         "web_search_options": null, "verbosity": "low", "parallel_tool_calls": false,
         "we ird\r\nname": 1, "chat_template": "x", "logit_bias": null,
     });
-    let mut ignored = with(fields).unwrap().ignored;
+    let mut ignored = with(&fields).unwrap().ignored;
     ignored.sort();
     assert_eq!(ignored, ["chat_template", "metadata", "store", "verbosity"]);
 }
 
 #[test]
-fn every_known_key_is_on_the_list() {
-    let mut every = serde_json::to_value(ChatRequest {
-        model: "m".into(),
-        stream: Some(true),
-        ..ChatRequest::default()
-    })
-    .unwrap();
-    assert!(
-        every
-            .as_object_mut()
-            .unwrap()
-            .keys()
-            .all(|k| ChatRequest::KEYS.contains(&k.as_str()))
-    );
-    // A misspelt name on the list would be taken for a known key and never be told.
+fn every_known_key_is_read() {
+    // A misspelt name on the list would be taken for a known key and never be told of. No field
+    // takes all three of these shapes; a key that nothing reads does.
+    let shapes = [json!({"\u{0}": 0}), json!("\u{0}"), json!({"\u{0}": "x"})];
     for key in ChatRequest::KEYS.iter().filter(|&&key| key != "user") {
-        let text = json!({"model": "m", "messages": [], *key: {"\u{0}": 0}}).to_string();
-        let outcome = crate::json_body::parse::<ChatRequest>(&text);
-        let objects = ["stream_options", "reasoning", "chat_template_kwargs"];
-        if !objects.contains(key) {
-            assert!(outcome.is_err(), "{key} is not read");
-        }
+        let accepts = |shape: &Value| {
+            let mut body = json!({"model": "m", "messages": []});
+            body[*key] = shape.clone();
+            crate::json_body::parse::<ChatRequest>(&body.to_string()).is_ok()
+        };
+        assert!(!shapes.iter().all(accepts), "{key} is not read");
     }
 }

@@ -1,0 +1,22 @@
+//! The HTTP server as a client sees it: real sockets, the real middleware, the real engine; only
+//! the model follows a script.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod access;
+mod chat;
+mod connections;
+mod errors;
+mod guard;
+mod hostile;
+mod log;
+mod overload;
+mod raw;
+mod routes;
+mod server;
+mod stream;
+mod tls;

@@ -1,0 +1,236 @@
+//! A server of a test: its own port, its own models, a clock that stands.
+
+use reqwest::{Client, Method, RequestBuilder};
+use rustygpt_api::{
+    ApiParts, ApiState, HostPolicy, Networks, Origin, RequestLimits, ServeOptions, router, serve,
+};
+use rustygpt_model::engine::LoadedModel;
+use rustygpt_model::scripted::{Script, scripted_model};
+use rustygpt_orchestrator::access::{KeyDigest, Keyring};
+use rustygpt_orchestrator::models::Models;
+use rustygpt_utils::clock::ManualClock;
+use rustygpt_utils::tasks::Tasks;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// The key that opens every test's server.
+pub(crate) const KEY: &str = "sk-rustygpt-test";
+
+/// What a test changes of the usual server.
+pub(crate) struct Setup {
+    pub(crate) models: Vec<LoadedModel>,
+    pub(crate) aliases: Vec<(&'static str, &'static str)>,
+    pub(crate) keyless: bool,
+    pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) public_url: Option<&'static str>,
+    pub(crate) cors_origins: Vec<Origin>,
+    pub(crate) trusted_proxies: Networks,
+    pub(crate) limits: RequestLimits,
+    pub(crate) options: ServeOptions,
+}
+
+impl Setup {
+    pub(crate) fn new(script: Script) -> Self {
+        Self {
+            models: vec![scripted_model("parrot", script).unwrap()],
+            aliases: vec![("gpt-4o", "parrot")],
+            keyless: false,
+            allowed_hosts: Vec::new(),
+            public_url: None,
+            cors_origins: Vec::new(),
+            trusted_proxies: Networks::default(),
+            limits: RequestLimits::default(),
+            options: ServeOptions::default(),
+        }
+    }
+
+    pub(crate) async fn start(self) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut models = Models::new();
+        for model in &self.models {
+            models.insert(model.clone(), 1_700_000_000).unwrap();
+        }
+        for (alias, id) in self.aliases {
+            models.alias(alias, id).unwrap();
+        }
+        let tasks = Tasks::new();
+        let count = AtomicU64::new(0);
+        let state = ApiState::new(ApiParts {
+            models: Arc::new(models),
+            keyring: Keyring::new([KeyDigest::of(KEY)]),
+            keyless: self.keyless,
+            hosts: HostPolicy::new(address, &self.allowed_hosts, self.public_url).unwrap(),
+            cors_origins: self.cors_origins,
+            trusted_proxies: self.trusted_proxies,
+            limits: self.limits,
+            clock: Arc::new(ManualClock::at(Duration::from_secs(1_700_000_123))),
+            new_id: Arc::new(move |prefix| {
+                Ok(format!("{prefix}{}", count.fetch_add(1, Ordering::Relaxed)))
+            }),
+            tasks: tasks.clone(),
+            ending: self.options.ending.clone(),
+        });
+        let serving = tasks.spawn(serve(listener, router(state), self.options, tasks.clone()));
+        Server {
+            address,
+            tasks,
+            serving,
+            models: self.models,
+            client: client(),
+        }
+    }
+}
+
+/// A client that knows no proxy.
+pub(crate) fn client() -> Client {
+    // Another test may have been first; all choose the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().build().unwrap()
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) tasks: Tasks,
+    pub(crate) serving: JoinHandle<std::io::Result<()>>,
+    pub(crate) models: Vec<LoadedModel>,
+    pub(crate) client: Client,
+}
+
+impl Server {
+    /// The usual server, whose model says `text`.
+    pub(crate) async fn saying(text: &str) -> Self {
+        Setup::new(Script::answering(text)).start().await
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A request with the key.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, self.url(path)).bearer_auth(KEY)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    /// A chat request with these fields added to `{"model": "parrot", "messages": […]}`.
+    pub(crate) fn chat(&self, fields: &Value) -> RequestBuilder {
+        self.request(Method::POST, "/v1/chat/completions")
+            .json(&chat_body(fields))
+    }
+
+    pub(crate) async fn answer(&self, fields: Value) -> Answer {
+        Answer::of(self.chat(&fields)).await
+    }
+
+    /// Waits until the engine is as `wanted`; the outer test runner bounds it.
+    pub(crate) async fn until(&self, wanted: impl Fn(usize, usize) -> bool) {
+        loop {
+            let status = self.models[0].status();
+            if wanted(status.running, status.waiting) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Server {
+    /// Waits until a chat request that ended with this status was counted: its handler and the
+    /// engine's stream are gone then.
+    pub(crate) async fn until_counted(&self, status: &str) {
+        let labels = "route=\"/v1/chat/completions\",method=\"POST\"";
+        let line = format!("rustygpt_requests_total{{{labels},status=\"{status}\"}}");
+        while !self.get("/metrics").await.text.contains(&line) {}
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.tasks.cancel();
+    }
+}
+
+pub(crate) fn chat_body(fields: &Value) -> Value {
+    let mut body = json!({
+        "model": "parrot",
+        "messages": [{"role": "user", "content": "Hello?"}],
+    });
+    for (name, value) in fields.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The four keys of a failed answer: status, code, param.
+    #[track_caller]
+    pub(crate) fn failure(&self) -> (u16, String, Option<String>) {
+        failure(self.status, &self.text)
+    }
+}
+
+/// Checks the envelope of a failed answer.
+#[track_caller]
+pub(crate) fn failure(status: u16, text: &str) -> (u16, String, Option<String>) {
+    let body: Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("not JSON: {text:?}"));
+    let outer: Vec<&String> = body.as_object().unwrap().keys().collect();
+    assert_eq!(outer, ["error"], "{text}");
+    let error = body["error"].as_object().unwrap();
+    let mut keys: Vec<&str> = error.keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["code", "message", "param", "type"], "{text}");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|message| !message.is_empty()),
+        "{text}"
+    );
+    assert!(error["type"].is_string(), "{text}");
+    let param = error["param"].as_str().map(str::to_owned);
+    assert!(param.is_some() || error["param"].is_null(), "{text}");
+    (status, error["code"].as_str().unwrap().to_owned(), param)
+}
+
+/// A failure to compare with [`Answer::failure`].
+pub(crate) fn failed(
+    status: u16,
+    code: &str,
+    param: Option<&str>,
+) -> (u16, String, Option<String>) {
+    (status, code.to_owned(), param.map(str::to_owned))
+}
