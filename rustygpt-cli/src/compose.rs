@@ -51,10 +51,10 @@ pub(crate) fn template(files: &ModelFiles) -> Result<Option<ChatTemplate>, Model
     }
 }
 
-/// Sets how many threads compute. Once, before the first model is loaded.
+/// Sets how many threads compute. Called by `main` while there is only one thread.
 pub(crate) fn use_threads(settings: &Settings) -> Result<()> {
     match settings.threads {
-        Some(threads) => candle::use_threads(threads).context("cannot start the threads"),
+        Some(threads) => Ok(candle::use_threads(threads)?),
         None => Ok(()),
     }
 }
@@ -129,7 +129,6 @@ pub(crate) fn load_model(
 /// Loads every model that the settings name; without any, those in the models folder that can be
 /// loaded.
 pub(crate) fn load_models(settings: &Settings) -> Result<Models> {
-    use_threads(settings)?;
     let mut models = Models::new();
     let now = SystemClock.unix_seconds();
     let share = |count: usize| u64::try_from(count).unwrap_or(1);

@@ -102,6 +102,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let filter = settings.log.as_deref().unwrap_or(level);
     rustygpt_utils::telemetry::start(filter, settings.log_format)?;
+    // Before the runtime, whose threads would be too many.
+    compose::use_threads(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -120,7 +120,6 @@ async fn partner(
             }
         }
     };
-    compose::use_threads(settings)?;
     Ok(Partner::Local(compose::load_model(settings, &choice, 1)?))
 }
 

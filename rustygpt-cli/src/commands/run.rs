@@ -19,7 +19,6 @@ pub(crate) async fn run(settings: &Settings, arguments: RunArguments) -> Result<
     } else {
         arguments.prompt
     };
-    compose::use_threads(settings)?;
     let choice = compose::choose_model(settings, &arguments.model)?;
     let model = compose::load_model(settings, &choice, 1)?;
     if !arguments.raw && !model.description().has_chat_template {

@@ -220,7 +220,7 @@ pub(crate) static KEYS: [Key; 26] = [
         Engine,
         Number(1, 1024),
         "COUNT",
-        "Threads that compute [default: one per physical core]",
+        "Threads that compute [default: one per core]",
     ),
     or(
         key(

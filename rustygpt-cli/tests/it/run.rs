@@ -15,7 +15,7 @@ fn a_prompt_is_answered_and_a_seed_repeats_it() {
     assert_eq!(run(&home, model, &hot).answer(), first.answer());
     let other = run(&home, model, &["--temperature", "1.5", "--seed", "8"]);
     assert_ne!(other.answer(), first.answer());
-    let greedy = run(&home, model, &["--temperature", "0"]);
+    let greedy = run(&home, model, &["--temperature", "0", "--threads", "1"]);
     assert_eq!(
         run(&home, model, &["--top-k", "1"]).answer(),
         greedy.answer()
