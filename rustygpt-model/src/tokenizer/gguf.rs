@@ -13,9 +13,9 @@ use super::error::TokenizerError;
 use super::partition::{Name, Names, is_space};
 use super::pre_tokenizer::{self, Recipe};
 use super::rwkv::Rwkv;
-use super::sentence_piece;
+use super::sentence_piece::SentencePiece;
 use super::special::{Defaults, Special};
-use super::unigram::{Spaces, Unigram};
+use super::unigram::{Normalization, Unigram};
 use super::vocabulary::{Vocabulary, attribute, named_byte};
 use super::word_piece::WordPiece;
 use crate::weights::{Metadata, MetadataArray, MetadataValue};
@@ -26,7 +26,7 @@ const KNOWN_MODELS: &str = "llama, gpt2, bert, t5, rwkv, whitespace, gemma4";
 /// How text becomes ids.
 #[derive(Debug)]
 enum Algorithm {
-    SentencePiece,
+    SentencePiece(SentencePiece),
     BytePair(BytePairs),
     /// Byte pairs over words parted by white space, in small letters if so set.
     SpacedBytePair {
@@ -159,19 +159,20 @@ impl GgufTokenizer {
         let adds_space_prefix = flag("add_space_prefix").unwrap_or(plan.adds_space_prefix);
         let lowercases = flag("normalizer.lowercase");
         let algorithm = match (plan.model.as_str(), plan.recipe) {
-            ("llama", _) => Algorithm::SentencePiece,
+            ("llama", _) => Algorithm::SentencePiece(SentencePiece::new(&vocabulary)),
             ("bert", _) => {
                 let lowercases = lowercases.unwrap_or(true);
                 let accents = flag("normalizer.strip_accents").unwrap_or(lowercases);
                 Algorithm::WordPiece(WordPiece::new(&vocabulary, lowercases, accents))
             }
             ("t5", _) => {
-                let spaces = Spaces {
+                let normalization = Normalization {
                     adds_prefix: adds_space_prefix,
                     removes_extra: flag("remove_extra_whitespaces").unwrap_or(false),
+                    composes: flag("normalizer.nfc").unwrap_or(false),
                 };
                 let map = character_map(metadata)?;
-                Algorithm::Unigram(Unigram::new(&vocabulary, map, spaces))
+                Algorithm::Unigram(Unigram::new(&vocabulary, map, normalization))
             }
             (model, Some(recipe)) => {
                 let merges = match metadata.strings("tokenizer.ggml.merges") {
@@ -327,13 +328,13 @@ impl GgufTokenizer {
 
     fn encode_text(&self, text: &str, after_special: bool, ids: &mut Vec<u32>) {
         match &self.algorithm {
-            Algorithm::SentencePiece => {
+            Algorithm::SentencePiece(pieces) => {
                 let mut escaped = String::with_capacity(text.len() + text.len() / 2);
                 if self.adds_space_prefix && after_special {
                     escaped.push_str(ESCAPED_SPACE);
                 }
                 escape_spaces(text, &mut escaped);
-                sentence_piece::encode(&self.vocabulary, &escaped, ids);
+                pieces.encode(&self.vocabulary, &escaped, ids);
             }
             Algorithm::BytePair(pairs) if self.escapes_spaces => {
                 let mut escaped = String::with_capacity(text.len() + text.len() / 2);

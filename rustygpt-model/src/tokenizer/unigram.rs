@@ -1,6 +1,8 @@
 //! SentencePiece's unigram model: of all ways to cut a text into tokens the one whose scores add up
 //! highest, found by dynamic programming over the text (Viterbi).
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::charsmap::CharacterMap;
 use super::trie::Trie;
 use super::vocabulary::{Vocabulary, attribute};
@@ -9,11 +11,13 @@ use super::vocabulary::{Vocabulary, attribute};
 const UNKNOWN_PENALTY: f32 = 10.0;
 const ESCAPED_SPACE: &str = "▁";
 
-/// How white space is treated.
+/// How text is normalised beside the character map.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Spaces {
+pub(super) struct Normalization {
     pub(super) adds_prefix: bool,
     pub(super) removes_extra: bool,
+    /// Text is brought to Unicode's composed form first.
+    pub(super) composes: bool,
 }
 
 /// The tokens as a trie, and the normalisation.
@@ -22,7 +26,7 @@ pub(super) struct Unigram {
     tokens: Trie,
     user_defined: Trie,
     map: Option<CharacterMap>,
-    spaces: Spaces,
+    normalization: Normalization,
     unknown_score: f32,
 }
 
@@ -36,7 +40,11 @@ struct Best {
 
 impl Unigram {
     /// Prepares the search.
-    pub(super) fn new(vocabulary: &Vocabulary, map: Option<CharacterMap>, spaces: Spaces) -> Self {
+    pub(super) fn new(
+        vocabulary: &Vocabulary,
+        map: Option<CharacterMap>,
+        normalization: Normalization,
+    ) -> Self {
         let mut tokens = Trie::default();
         let mut user_defined = Trie::default();
         let mut lowest = f32::MAX;
@@ -56,7 +64,7 @@ impl Unigram {
             tokens,
             user_defined,
             map,
-            spaces,
+            normalization,
             unknown_score: lowest - UNKNOWN_PENALTY,
         }
     }
@@ -69,7 +77,11 @@ impl Unigram {
         unknown: Option<u32>,
         ids: &mut Vec<u32>,
     ) {
-        let text = self.normalize(text);
+        let text = if self.normalization.composes {
+            self.normalize(&text.nfc().collect::<String>())
+        } else {
+            self.normalize(text)
+        };
         let bytes = text.as_slice();
         let start = Best {
             score: 0.0,
@@ -145,15 +157,15 @@ impl Unigram {
             for &byte in normalized {
                 if byte == b' ' {
                     in_word = false;
-                    if !self.spaces.removes_extra {
+                    if !self.normalization.removes_extra {
                         out.extend_from_slice(ESCAPED_SPACE.as_bytes());
                     }
                     continue;
                 }
                 if !in_word {
                     in_word = true;
-                    let prefix = self.spaces.adds_prefix && !prefixed;
-                    if prefix || self.spaces.removes_extra {
+                    let prefix = self.normalization.adds_prefix && !prefixed;
+                    if prefix || self.normalization.removes_extra {
                         out.extend_from_slice(ESCAPED_SPACE.as_bytes());
                         prefixed = true;
                     }

@@ -34,6 +34,8 @@ pub(super) struct Vocabulary {
     /// Tokens of the bytes as SentencePiece names them, `<0x00>` to `<0xFF>`.
     byte_ids: Box<[Option<u32>; 256]>,
     longest: usize,
+    /// The first token marked unknown.
+    unknown: Option<u32>,
 }
 
 impl Vocabulary {
@@ -74,11 +76,16 @@ impl Vocabulary {
 
         let mut vocabulary = Self {
             texts: Vec::with_capacity(tokens.len()),
-            scores: scores.unwrap_or_else(|| vec![0.0; tokens.len()]),
+            // Adding zero turns a negative zero, which would sort below it, into a positive one.
+            scores: scores.map_or_else(
+                || vec![0.0; tokens.len()],
+                |scores| scores.into_iter().map(|score| score + 0.0).collect(),
+            ),
             attributes: Vec::with_capacity(tokens.len()),
             ids: QuickMap::default(),
             byte_ids: Box::new([None; 256]),
             longest: 0,
+            unknown: None,
         };
         vocabulary.ids.reserve(tokens.len());
         for (id, token) in (0_u32..).zip(tokens) {
@@ -104,6 +111,8 @@ impl Vocabulary {
                 _ => 0,
             });
         }
+        vocabulary.unknown =
+            (0..tokens.len() as u32).find(|&id| vocabulary.has(id, attribute::UNKNOWN));
         for byte in 0..=u8::MAX {
             vocabulary.byte_ids[usize::from(byte)] = vocabulary
                 .id_of_bytes(format!("<0x{byte:02X}>").as_bytes())
@@ -164,9 +173,20 @@ impl Vocabulary {
         self.id_of_bytes(text.as_bytes())
     }
 
-    /// The token of a byte, by SentencePiece's name or by its own text.
-    pub(super) fn id_of_byte(&self, byte: u8) -> Option<u32> {
-        self.byte_ids[usize::from(byte)]
+    /// Appends the tokens of bytes, by SentencePiece's names or by their own text; where one has
+    /// none, the unknown token for all of them.
+    pub(super) fn append_bytes(&self, bytes: &[u8], ids: &mut Vec<u32>) {
+        let start = ids.len();
+        for &byte in bytes {
+            match self.byte_ids[usize::from(byte)] {
+                Some(id) => ids.push(id),
+                None => {
+                    ids.truncate(start);
+                    ids.extend(self.unknown);
+                    return;
+                }
+            }
+        }
     }
 }
 

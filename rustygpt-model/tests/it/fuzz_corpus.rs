@@ -5,6 +5,7 @@
 //! seeds` writes the seeds anew.
 
 use super::{gguf_cases, safetensors_cases};
+use rustygpt_model::tokenizer::Tokenizer;
 use rustygpt_model::weights::{gguf, safetensors};
 use std::path::{Path, PathBuf};
 
@@ -58,5 +59,16 @@ fn no_gguf_header_panics() {
 fn no_safetensors_header_panics() {
     replay("safetensors", |bytes| {
         let _ = safetensors::read_header(bytes);
+    });
+}
+
+#[test]
+fn no_tokenizer_json_panics() {
+    replay("tokenizer_json", |bytes| {
+        if let Ok(tokenizer) = Tokenizer::from_json(bytes, None) {
+            let ids = tokenizer.encode("a b  ab<s> <x>\u{e9}\u{1f600}\n");
+            let _ = tokenizer.decode(&ids);
+            let _ = tokenizer.encode_pieces(&tokenizer.partition("<s>a <x>b"));
+        }
     });
 }

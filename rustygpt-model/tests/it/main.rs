@@ -22,5 +22,7 @@ mod safetensors_cases;
 mod safetensors_files;
 mod template_process;
 mod templates;
+mod tokenizer_fixtures;
+mod tokenizer_hostile;
 mod tokenizer_vectors;
 mod truncation;

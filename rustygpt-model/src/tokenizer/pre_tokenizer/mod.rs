@@ -8,6 +8,8 @@ mod recipes;
 mod rule;
 mod set;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use super::character::{Cell, cells};
 use super::error::TokenizerError;
