@@ -20,34 +20,34 @@ fn read(changes: &Value) -> Result<Tokenizer, TokenizerError> {
     Tokenizer::from_gguf(&metadata(&base, changes))
 }
 
-fn error(changes: Value) -> String {
-    read(&changes).map(|_| ()).unwrap_err().to_string()
+fn error(changes: &Value) -> String {
+    read(changes).map(|_| ()).unwrap_err().to_string()
 }
 
 #[test]
 fn an_unknown_name_is_named() {
-    let text = error(json!({ "pre": "not-yet-invented" }));
+    let text = error(&json!({ "pre": "not-yet-invented" }));
     assert!(
         text.contains("not-yet-invented") && text.contains("llama-bpe"),
         "{text}"
     );
-    let text = error(json!({ "model": "magic" }));
+    let text = error(&json!({ "model": "magic" }));
     assert!(text.contains("magic") && text.contains("gpt2"), "{text}");
 }
 
 #[test]
 fn broken_vocabularies_are_refused() {
-    assert!(error(json!({ "tokens": [] })).contains("empty"));
-    assert!(error(json!({ "tokens": null })).contains("no list of tokens"));
-    assert!(error(json!({ "model": null })).contains("no tokenizer model"));
-    assert!(error(json!({ "merges": null })).contains("no list of merges"));
-    assert!(error(json!({ "token_type": [1] })).contains("1 token types for 5 tokens"));
-    assert!(error(json!({ "scores": [0.5, 1.0] })).contains("2 scores for 5 tokens"));
-    assert!(error(json!({ "scores": "high" })).contains("not numbers"));
-    let text = error(json!({ "tokens": ["a", "b", "ab", "Ġ", "a"] }));
+    assert!(error(&json!({ "tokens": [] })).contains("empty"));
+    assert!(error(&json!({ "tokens": null })).contains("no list of tokens"));
+    assert!(error(&json!({ "model": null })).contains("no tokenizer model"));
+    assert!(error(&json!({ "merges": null })).contains("no list of merges"));
+    assert!(error(&json!({ "token_type": [1] })).contains("1 token types for 5 tokens"));
+    assert!(error(&json!({ "scores": [0.5, 1.0] })).contains("2 scores for 5 tokens"));
+    assert!(error(&json!({ "scores": "high" })).contains("not numbers"));
+    let text = error(&json!({ "tokens": ["a", "b", "ab", "Ġ", "a"] }));
     assert!(text.contains("\"a\" has the ids 0 and 4"), "{text}");
     let map = json!({ "model": "t5", "precompiled_charsmap": [255, 0, 0, 0, 1] });
-    assert!(error(map).contains("cut short"));
+    assert!(error(&map).contains("cut short"));
 }
 
 #[test]
