@@ -15,7 +15,7 @@ step() { say "$* [$((SECONDS / 60)) min]"; "$@"; }
 step cargo fmt --all --check
 step cargo test --locked -q -p rustygpt-utils --test tidy
 step cargo clippy --locked --workspace --all-targets -- -D warnings
-RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps --quiet
+RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps --document-private-items --quiet
 step cargo test --locked --workspace
 if [ -x tests/clients/run.sh ]; then
     need_node

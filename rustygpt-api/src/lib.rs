@@ -1,6 +1,6 @@
 //! HTTP only: routes, middleware, server-sent events and the mapping of errors to status codes.
 //!
-//! - [`router`]: one page that lists every route;
+//! - [`mod@router`]: one page that lists every route;
 //! - [`listener`]: the accept loop, which bounds what a connection may cost;
 //! - [`state`]: what the composition root fills.
 //!

@@ -20,7 +20,7 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
 /// Writes a piece of text as it is and hands it to the reader at once.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn piece(text: &str) -> io::Result<()> {
     let mut out = stdout();
     out.write_all(text.as_bytes())?;

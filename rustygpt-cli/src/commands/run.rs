@@ -4,7 +4,7 @@ use crate::arguments::RunArguments;
 use crate::config::Settings;
 use crate::conversation::{Partner, Piece, Prompt, message};
 use crate::{compose, output};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use rustygpt_model::contract::Role;
 use std::io::{self, IsTerminal, Read};
 use std::process::ExitCode;
@@ -21,12 +21,6 @@ pub(crate) async fn run(settings: &Settings, arguments: RunArguments) -> Result<
     };
     let choice = compose::choose_model(settings, &arguments.model)?;
     let model = compose::load_model(settings, &choice, 1)?;
-    if !arguments.raw && !model.description().has_chat_template {
-        bail!(
-            "{} has no chat template; --raw goes on with the prompt as bare text",
-            choice.path.display()
-        );
-    }
     let partner = Partner::Local(model.clone());
     let system = arguments.system.map(|text| message(Role::System, text));
     let messages: Vec<_> = system

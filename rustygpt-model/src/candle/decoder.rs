@@ -1,6 +1,6 @@
 //! The standard decoder: pre-norm attention with grouped queries, a gated feed-forward network,
 //! and the options by which families differ. A family with another shape implements
-//! [`LanguageFamily`](super::families::LanguageFamily) on its own.
+//! [`LanguageFamily`] on its own.
 
 use super::batch::Batch;
 use super::cache::{Attention, PagedCache};

@@ -11,7 +11,7 @@
 //!   first: a short question does not wait for the book before it;
 //! - sequences are admitted in order of arrival within a priority. The head of the queue is never
 //!   overtaken, so it cannot starve; interactive work goes before background work, but every
-//!   [`BACKGROUND_TURN`]th admission is background's when some waits, and background work leaves
+//!   `BACKGROUND_TURN`th admission is background's when some waits, and background work leaves
 //!   one slot free;
 //! - when blocks run out, the youngest sequence of the lowest priority gives up its blocks and
 //!   goes back to the head of its queue with the tokens it has: it is computed again later.

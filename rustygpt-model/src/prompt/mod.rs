@@ -78,7 +78,7 @@ impl Renderer {
 /// text tokenised as it is, or the tokens that were given. Text and conversations begin with the
 /// beginning-of-sequence token, once, where the tokenizer adds it.
 ///
-/// No string of the conversation becomes a control token; see [`marks`].
+/// No string of the conversation becomes a control token; see `marks`.
 ///
 /// # Errors
 /// [`ModelError::Template`] when the template refuses the messages, fails or breaks a bound;
