@@ -10,7 +10,8 @@ use std::ops::Range;
 /// - `{% for x in y %}` to `{% for x in (y)|iterated %}`: Python iterates neither `None` nor
 ///   numbers;
 /// - `{% raw %}` so that the line feed after it stays;
-/// - the escape `\/` in string literals, which Python leaves alone.
+/// - the escape `\/` in string literals, which Python leaves alone;
+/// - `{{ x|safe + y }}` to `{{ x|safe|added(y) }}`: Jinja's safe text escapes what is added to it.
 ///
 /// What it does not understand it copies: the compiler will say what is wrong with it.
 pub(super) fn translate(source: &str) -> String {
@@ -32,7 +33,10 @@ pub(super) fn translate(source: &str) -> String {
         rest = after;
         match from.as_bytes().get(1) {
             Some(b'#') => out.push_str(tag),
-            Some(b'{') => push_escaped(tag, &mut out),
+            Some(b'{') => match safe_sums(tag) {
+                Some(rewritten) => push_escaped(&rewritten, &mut out),
+                None => push_escaped(tag, &mut out),
+            },
             _ if word(tag) == "raw" => {
                 out.push_str(&keep_line_feed(tag));
                 let raw = raw_length(rest);
@@ -157,6 +161,84 @@ fn push_escaped(tag: &str, out: &mut String) {
     }
 }
 
+/// The expression with its sums as calls of the `added` filter; `None` if it has no `safe` filter,
+/// or operators beside which that would change what binds to what.
+fn safe_sums(tag: &str) -> Option<String> {
+    let body = tag.strip_prefix("{{")?.strip_suffix("}}")?;
+    let (open, body) = match body.strip_prefix(['-', '+']) {
+        Some(body) => (tag.get(..3)?, body),
+        None => ("{{", body),
+    };
+    let (body, close) = match body.strip_suffix('-') {
+        Some(body) => (body, "-}}"),
+        None => (body, "}}"),
+    };
+    let tokens: Vec<&str> = Tokens::after(body, 0)
+        .filter_map(|range| body.get(range))
+        .collect();
+    if !tokens.contains(&"safe")
+        || tokens
+            .iter()
+            .any(|token| matches!(*token, "-" | "*" | "/" | "%"))
+    {
+        return None;
+    }
+    let mut out = String::with_capacity(tag.len() + 64);
+    out.push_str(open);
+    // For each bracket around this place, whether a call is still open in it.
+    let mut calls = vec![false];
+    let mut follows_operand = false;
+    for token in tokens {
+        let is_open = calls.last().copied().unwrap_or(false);
+        let ends_sum = matches!(
+            token,
+            ")" | "]"
+                | "}"
+                | ","
+                | ":"
+                | "~"
+                | "="
+                | "<"
+                | ">"
+                | "!"
+                | "if"
+                | "else"
+                | "and"
+                | "or"
+                | "in"
+                | "is"
+                | "not"
+        ) || (token == "+" && follows_operand);
+        if ends_sum && is_open {
+            out.push_str(") ");
+            *calls.last_mut()? = false;
+        }
+        match token {
+            "+" if follows_operand => {
+                out.push_str("|added(");
+                *calls.last_mut()? = true;
+            }
+            _ => out.push_str(token),
+        }
+        match token {
+            "(" | "[" | "{" => calls.push(false),
+            ")" | "]" | "}" => {
+                calls.pop();
+            }
+            _ => {}
+        }
+        if !token.trim().is_empty() {
+            follows_operand = matches!(token, ")" | "]" | "}")
+                || (!ends_sum && token.starts_with(|c: char| is_word(c) || c == '\'' || c == '"'));
+        }
+    }
+    if calls.pop()? {
+        out.push(')');
+    }
+    out.push_str(close);
+    Some(out)
+}
+
 fn push_block(tag: &str, out: &mut String) {
     match word(tag) {
         "generation" => out.push_str(&tag.replacen("generation", "with", 1)),
@@ -258,6 +340,14 @@ mod tests {
             ),
             (r"{{ 'a\/b' }} \/", r"{{ 'a\\/b' }} \/"),
             (r"{{ 'a\\/b' }}", r"{{ 'a\\/b' }}"),
+            (
+                "{{- 'a'|safe + b['c'] + (d + e)|f if g + h else '+' -}}",
+                "{{- 'a'|safe |added( b['c'] ) |added( (d |added( e) )|f ) if g |added( h ) else '+' -}}",
+            ),
+            (
+                "{{ 'safe' + a }}{{ a|safe - b + c }}",
+                "{{ 'safe' + a }}{{ a|safe - b + c }}",
+            ),
         ] {
             assert_eq!(translate(source), translated);
         }

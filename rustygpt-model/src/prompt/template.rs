@@ -253,3 +253,132 @@ fn read_json(path: &Path) -> Result<Option<Value>, ModelError> {
             reason: format!("not JSON: {error}"),
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::{MetadataArray, MetadataValue};
+    use indexmap::IndexMap;
+    use serde_json::json;
+
+    /// What a template says without and with tools.
+    fn said(template: &ChatTemplate) -> (String, String) {
+        let mut request = RenderRequest {
+            messages: vec![json!({ "role": "user", "content": "hi" })],
+            ..RenderRequest::default()
+        };
+        let plain = template.render(&request).unwrap();
+        request.tools = Some(Vec::new());
+        (plain, template.render(&request).unwrap())
+    }
+
+    fn pair(plain: &str, with_tools: &str) -> (String, String) {
+        (plain.to_owned(), with_tools.to_owned())
+    }
+
+    #[test]
+    fn a_gguf_file_has_templates_and_tokens() {
+        let text = |text: &str| MetadataValue::String(text.to_owned());
+        let mut entries = IndexMap::new();
+        assert!(
+            ChatTemplate::from_gguf(&Metadata::new(entries.clone()))
+                .unwrap()
+                .is_none()
+        );
+        let vocabulary = ["<s>", "</s>"].map(str::to_owned).to_vec();
+        entries.extend([
+            (
+                "tokenizer.chat_template".to_owned(),
+                text("{{ bos_token }}{{ eos_token }}{{ pad_token }}"),
+            ),
+            (
+                "tokenizer.ggml.tokens".to_owned(),
+                MetadataValue::Array(MetadataArray::String(vocabulary)),
+            ),
+            (
+                "tokenizer.ggml.bos_token_id".to_owned(),
+                MetadataValue::U32(0),
+            ),
+            (
+                "tokenizer.ggml.eos_token_id".to_owned(),
+                MetadataValue::U32(1),
+            ),
+            (
+                "tokenizer.ggml.padding_token_id".to_owned(),
+                MetadataValue::U32(7),
+            ),
+        ]);
+        let template = ChatTemplate::from_gguf(&Metadata::new(entries.clone()))
+            .unwrap()
+            .unwrap();
+        assert_eq!(said(&template), pair("<s></s>", "<s></s>"));
+        entries.insert("tokenizer.chat_template.tool_use".to_owned(), text("tools"));
+        let template = ChatTemplate::from_gguf(&Metadata::new(entries))
+            .unwrap()
+            .unwrap();
+        assert_eq!(said(&template), pair("<s></s>", "tools"));
+    }
+
+    #[test]
+    fn a_folder_has_templates_in_several_places() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let read = || ChatTemplate::from_directory(folder.path()).unwrap();
+        assert!(read().is_none());
+        write(
+            "tokenizer_config.json",
+            r#"{"bos_token": {"content": "<s>"}, "eos_token": null}"#,
+        );
+        assert!(read().is_none());
+        write(
+            "tokenizer_config.json",
+            r#"{"bos_token": {"content": "<s>"}, "chat_template": [
+                {"name": "default", "template": "{{ bos_token }}d"},
+                {"name": "tool_use", "template": "t"}]}"#,
+        );
+        assert_eq!(
+            read().map(|template| said(&template)),
+            Some(pair("<s>d", "t"))
+        );
+        write(
+            "tokenizer_config.json",
+            r#"{"bos_token": "<s>", "chat_template": "{{ bos_token }}c"}"#,
+        );
+        assert_eq!(
+            read().map(|template| said(&template)),
+            Some(pair("<s>c", "<s>c"))
+        );
+        write("chat_template.json", r#"{"chat_template": "json"}"#);
+        assert_eq!(
+            read().map(|template| said(&template)),
+            Some(pair("json", "json"))
+        );
+        write("chat_template.jinja", "{{ bos_token }}file");
+        std::fs::create_dir(folder.path().join("additional_chat_templates")).unwrap();
+        write("additional_chat_templates/tool_use.jinja", "more");
+        assert_eq!(
+            read().map(|template| said(&template)),
+            Some(pair("<s>file", "more"))
+        );
+        write("tokenizer_config.json", "{");
+        assert!(ChatTemplate::from_directory(folder.path()).is_err());
+    }
+
+    #[test]
+    fn chatml_is_what_it_is_known_for() {
+        let request = RenderRequest {
+            messages: vec![
+                json!({ "role": "system", "content": "Be brief." }),
+                json!({ "role": "user", "content": "Hi" }),
+            ],
+            add_generation_prompt: true,
+            ..RenderRequest::default()
+        };
+        assert_eq!(
+            ChatTemplate::chatml().render(&request).unwrap(),
+            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n\
+             <|im_start|>assistant\n"
+        );
+    }
+}

@@ -5,6 +5,7 @@
 //! seeds` writes the seeds anew.
 
 use super::{gguf_cases, safetensors_cases};
+use rustygpt_model::prompt::{ChatTemplate, RenderRequest};
 use rustygpt_model::tokenizer::Tokenizer;
 use rustygpt_model::weights::{gguf, safetensors};
 use std::path::{Path, PathBuf};
@@ -69,6 +70,23 @@ fn no_tokenizer_json_panics() {
             let ids = tokenizer.encode("a b  ab<s> <x>\u{e9}\u{1f600}\n");
             let _ = tokenizer.decode(&ids);
             let _ = tokenizer.encode_pieces(&tokenizer.partition("<s>a <x>b"));
+        }
+    });
+}
+
+#[test]
+fn no_template_panics() {
+    replay("template", |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return;
+        };
+        let (source, request) = text.split_once('\0').unwrap_or((text, "{}"));
+        let request = serde_json::from_str(request).unwrap_or_default();
+        if let (Ok(template), Ok(request)) = (
+            ChatTemplate::from_source(source, Some("<s>".to_owned()), None),
+            RenderRequest::from_openai_json(&request),
+        ) {
+            let _ = template.render(&request);
         }
     });
 }

@@ -40,6 +40,7 @@ pub(in crate::prompt) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("count", length);
     environment.add_filter("list", list);
     environment.add_filter("iterated", iterated);
+    environment.add_filter("added", added);
     environment.add_filter("int", int);
     environment.add_filter("float", float);
     environment.add_filter("wordcount", |value: &Value| {
@@ -175,6 +176,30 @@ fn iterated(value: &Value) -> Result<Value, Error> {
             ))
         }
         _ => Ok(value.clone()),
+    }
+}
+
+/// A sum in an expression that has safe text; [`crate::prompt::dialect`] puts it there. Text that is
+/// added to safe text is escaped.
+fn added(left: &Value, right: &Value) -> Result<Value, Error> {
+    match (left.as_str(), right.as_str()) {
+        (Some(first), Some(second)) => Ok(match (left.is_safe(), right.is_safe()) {
+            (false, false) => Value::from(format!("{first}{second}")),
+            (true, true) => Value::from_safe_string(format!("{first}{second}")),
+            (true, false) => Value::from_safe_string(format!("{first}{}", escape_html(second))),
+            (false, true) => Value::from_safe_string(format!("{}{second}", escape_html(first))),
+        }),
+        _ => match (left.as_i64(), right.as_i64()) {
+            (Some(first), Some(second)) => Ok(Value::from(first.saturating_add(second))),
+            _ => Err(Error::new(
+                ErrorKind::InvalidOperation,
+                format!(
+                    "cannot add a value of type {} to {}",
+                    right.kind(),
+                    left.kind()
+                ),
+            )),
+        },
     }
 }
 
