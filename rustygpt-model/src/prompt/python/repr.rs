@@ -166,9 +166,9 @@ fn is_printable(character: char) -> bool {
     if matches!(character, '\'' | '"' | '\\') {
         return true;
     }
-    // A combining mark prints in Python. Written after a letter, `str`'s Debug leaves it alone.
+    // A combining mark prints in Python. `str::escape_debug` escapes it at a text's beginning only.
     let probe: String = ['a', character].iter().collect();
-    format!("{probe:?}").chars().nth(2) == Some(character)
+    probe.escape_debug().nth(1) == Some(character)
 }
 
 #[cfg(test)]
