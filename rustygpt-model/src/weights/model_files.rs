@@ -195,8 +195,8 @@ impl ModelFiles {
             None => Ok(()),
             Some(lost) => Err(ModelError::InvalidFile {
                 path: lost.path().to_path_buf(),
-                reason: "the file was truncated since it was opened; load the model again once it \
-                         is whole"
+                reason: "the file was truncated or became unreadable since it was opened; load \
+                         the model again once it is whole"
                     .to_owned(),
             }),
         }
