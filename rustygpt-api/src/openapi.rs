@@ -7,7 +7,11 @@ use axum::Json;
 use rustygpt_common::openai::{ChatCompletionChunk, ErrorEnvelope};
 use rustygpt_orchestrator::UseCaseError;
 use rustygpt_orchestrator::access::{Action, Thing, authorize};
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::Ref;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 #[derive(OpenApi)]
@@ -27,7 +31,7 @@ use utoipa::{Modify, OpenApi};
         show,
     ),
     components(schemas(ChatCompletionChunk)),
-    modifiers(&BearerKey),
+    modifiers(&BearerKey, &OtherErrors),
     security(("key" = [])),
     tags(
         (name = "inference", description = "The OpenAI API."),
@@ -46,6 +50,38 @@ impl Modify for BearerKey {
             .get_or_insert_default()
             .add_security_scheme("key", SecurityScheme::Http(scheme));
     }
+}
+
+/// What the middleware may answer on any route: a wrong host or origin, headers too large, a
+/// failure.
+struct OtherErrors;
+
+impl Modify for OtherErrors {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.post, &mut item.delete]
+                .into_iter()
+                .flatten()
+            {
+                add_default_error(operation);
+            }
+        }
+    }
+}
+
+fn add_default_error(operation: &mut Operation) {
+    let envelope = Ref::from_schema_name("ErrorEnvelope");
+    let response = ResponseBuilder::new()
+        .description("The request was refused or failed.")
+        .content(
+            "application/json",
+            ContentBuilder::new().schema(Some(envelope)).build(),
+        )
+        .build();
+    operation
+        .responses
+        .responses
+        .insert("default".to_owned(), RefOr::T(response));
 }
 
 /// The document.
