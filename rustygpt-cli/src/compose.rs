@@ -87,6 +87,7 @@ pub(crate) fn load_model(
         context_length: settings.context_length,
         slots: settings.slots,
         cache_bytes,
+        cache_type: settings.kv_type,
         ..LoadOptions::default()
     };
     let forward = candle::load(&files, &options)?;

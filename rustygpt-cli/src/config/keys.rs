@@ -98,7 +98,7 @@ use Group::{Connection, Engine, Global, Hidden, Server};
 use Kind::{Choice, List, Number, Path, Size, Switch, Text};
 
 /// Every setting there is.
-pub(crate) static KEYS: [Key; 26] = [
+pub(crate) static KEYS: [Key; 27] = [
     key(
         "data_dir",
         Global,
@@ -194,6 +194,16 @@ pub(crate) static KEYS: [Key; 26] = [
         Size,
         "SIZE",
         "Memory of the key/value cache, for example 4GiB [default: by free memory]",
+    ),
+    or(
+        key(
+            "kv_type",
+            Engine,
+            Choice(&["f32", "f16", "bf16"]),
+            "TYPE",
+            "Element type of the key/value cache; f32 is exact and takes twice the memory",
+        ),
+        "f16",
     ),
     or(
         key(

@@ -3,6 +3,7 @@
 use super::value::Value;
 use super::{Config, Source};
 use anyhow::{Context as _, Result, bail};
+use rustygpt_model::candle::CacheType;
 use rustygpt_model::registry::{lm_studio_folders, ollama_store};
 use rustygpt_utils::telemetry::LogFormat;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -35,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) aliases: Vec<(String, String)>,
     pub(crate) context_length: Option<usize>,
     pub(crate) kv_memory: Option<u64>,
+    pub(crate) kv_type: CacheType,
     pub(crate) slots: usize,
     pub(crate) queue: usize,
     pub(crate) threads: Option<usize>,
@@ -89,6 +91,11 @@ impl Settings {
                 .collect::<Result<_>>()?,
             context_length: read.number("ctx")?,
             kv_memory: read.number("kv_memory")?,
+            kv_type: match read.text("kv_type") {
+                Some("f32") => CacheType::F32,
+                Some("bf16") => CacheType::Bf16,
+                _ => CacheType::F16,
+            },
             slots: read.number("slots")?.unwrap_or(8),
             queue: read.number("queue")?.unwrap_or(64),
             threads: read.number("threads")?,

@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::lanes;
 use super::operations::with_values;
 use candle_core::{Result, Tensor, bail};
-use half::slice::HalfFloatSliceExt;
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
@@ -33,18 +33,21 @@ impl CacheType {
 
 /// One plane (keys or values) of one layer: `block × kv head × position in block × element`, so
 /// that a head's share of a block is one run of memory.
+///
+/// Halves are kept as their bits: the standard library asks the operating system for pages of
+/// zeros only for its own number types, and a cache must not cost memory before it is filled.
 enum Plane {
     F32(Vec<f32>),
-    F16(Vec<f16>),
-    Bf16(Vec<bf16>),
+    F16(Vec<u16>),
+    Bf16(Vec<u16>),
 }
 
 impl Plane {
     fn new(cache_type: CacheType, elements: usize) -> Self {
         match cache_type {
             CacheType::F32 => Self::F32(vec![0.0; elements]),
-            CacheType::F16 => Self::F16(vec![f16::ZERO; elements]),
-            CacheType::Bf16 => Self::Bf16(vec![bf16::ZERO; elements]),
+            CacheType::F16 => Self::F16(vec![0; elements]),
+            CacheType::Bf16 => Self::Bf16(vec![0; elements]),
         }
     }
 
@@ -52,25 +55,37 @@ impl Plane {
         let range = start..start + values.len();
         match self {
             Self::F32(plane) => plane[range].copy_from_slice(values),
-            Self::F16(plane) => plane[range].convert_from_f32_slice(values),
-            Self::Bf16(plane) => plane[range].convert_from_f32_slice(values),
+            Self::F16(plane) => {
+                plane[range]
+                    .reinterpret_cast_mut::<f16>()
+                    .convert_from_f32_slice(values);
+            }
+            Self::Bf16(plane) => {
+                plane[range]
+                    .reinterpret_cast_mut::<bf16>()
+                    .convert_from_f32_slice(values);
+            }
         }
     }
 
     /// A run of elements as `f32`; widened into `scratch` unless they already are.
     fn read<'a>(&'a self, start: usize, length: usize, scratch: &'a mut [f32]) -> &'a [f32] {
         let range = start..start + length;
+        let scratch = &mut scratch[..length];
         match self {
-            Self::F32(plane) => &plane[range],
+            Self::F32(plane) => return &plane[range],
             Self::F16(plane) => {
-                plane[range].convert_to_f32_slice(&mut scratch[..length]);
-                &scratch[..length]
+                plane[range]
+                    .reinterpret_cast::<f16>()
+                    .convert_to_f32_slice(scratch);
             }
             Self::Bf16(plane) => {
-                plane[range].convert_to_f32_slice(&mut scratch[..length]);
-                &scratch[..length]
+                plane[range]
+                    .reinterpret_cast::<bf16>()
+                    .convert_to_f32_slice(scratch);
             }
         }
+        scratch
     }
 }
 
