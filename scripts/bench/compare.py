@@ -24,10 +24,10 @@ def output(command, **options):
     return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
 
 
-def build():
+def build(profile):
     """Builds our side and returns the benchmark's executable."""
     lines = output(
-        ["cargo", "bench", "-p", "rustygpt-model", "--features", "candle", "--bench", "forward",
+        ["cargo", "bench", "--profile", profile, "-p", "rustygpt-model", "--features", "candle", "--bench", "forward",
          "--no-run", "--message-format", "json"], cwd=ROOT).splitlines()
     for line in lines:
         message = json.loads(line)
@@ -64,10 +64,11 @@ def main():
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--decode", type=int, default=64)
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--profile", default="bench", help="cargo's; anything but bench measures nothing")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
 
-    executable = build()
+    executable = build(arguments.profile)
     report = {
         **record.head("scripts/bench/compare.py " + " ".join(m.name for m in arguments.models)),
         "threads": arguments.threads,

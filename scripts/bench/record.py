@@ -31,9 +31,12 @@ def machine():
 
 
 def commit():
-    """The commit that was measured; `-dirty` when it is not quite that one."""
-    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    return subprocess.run(describe, check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip()
+    """The commit that was measured; `-dirty` when the code is not quite that one."""
+    name = ["git", "describe", "--always", "--exclude=*"]
+    short = subprocess.run(name, check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip()
+    # Results written a moment ago are no change of what is measured.
+    difference = ["git", "diff", "--quiet", "HEAD", "--", ".", ":(exclude)docs"]
+    return short if subprocess.run(difference, check=False, cwd=ROOT).returncode == 0 else short + "-dirty"
 
 
 def head(command):
@@ -65,9 +68,10 @@ def rate(text):
 
 
 def benchmarks(lines):
-    """The rows of divan's tables: a row's name is its path in the tree, `per_token/8`."""
+    """The rows of divan's tables, which are passed on to standard error. A row's name is its path, `per_token/8`."""
     results, columns_at, path, last = {}, None, [], None
     for line in lines:
+        sys.stderr.write(line)
         line = line.rstrip("\n")
         if "fastest" in line and "median" in line:
             columns_at, path, last = line.index("fastest"), [], None

@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do
             out=target/bench/performance
             profile=dev
             divan=(--sample-count 2 --sample-size 1 --max-time 0.2)
-            compare=(--prompt 16 --decode 8 --repetitions 1)
+            compare=(--profile dev --prompt 16 --decode 8 --repetitions 1)
             ;;
         --out) out=$2 && shift ;;
         --peer) peer=$2 && shift ;;
@@ -49,7 +49,7 @@ while read -r package target; do
     command=(cargo bench --locked --profile "$profile" -p "$package" --bench "$target")
     command+=(-- ${divan[@]+"${divan[@]}"})
     say "${command[*]}"
-    "${command[@]}" </dev/null | tee /dev/stderr |
+    "${command[@]}" </dev/null |
         python3 scripts/bench/record.py --command "${command[*]}" --out "$out/${package#rustygpt-}-$target.json"
 done <<<"$benchmarks"
 
