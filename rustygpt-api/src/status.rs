@@ -46,7 +46,7 @@ pub(crate) struct ModelStatus {
     kv_blocks_used: usize,
     /// Blocks of the key/value cache.
     kv_blocks_total: usize,
-    /// Prompt tokens read so far.
+    /// Tokens of all prompts taken on, those given up before they were read included.
     prompt_tokens_total: u64,
     /// Tokens written so far.
     completion_tokens_total: u64,
