@@ -10,7 +10,6 @@ where two tokens are nearly equally likely. What counts: how far the log-probabi
 token after the same text lie apart, and how close the two candidates were where the texts part.
 """
 import argparse
-import datetime
 import json
 import pathlib
 import shlex
@@ -21,6 +20,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+
+import record
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROMPTS = [
@@ -107,14 +108,11 @@ def main():
     parser.add_argument("--tokens", type=int, default=48)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
+    names = " ".join(model.name for model in arguments.models)
     report = {
-        "what": "greedy answers and log-probabilities beside llama.cpp, f32 cache",
-        "command": "scripts/bench/agree.py " + " ".join(m.name for m in arguments.models),
-        "commit": subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True,
-                                 capture_output=True, text=True).stdout.strip(),
-        "date": datetime.date.today().isoformat(),
+        **record.head(f"scripts/bench/agree.py {names}"),
         "tokens": arguments.tokens,
-        "models": {},
+        "agreement": {},
     }
     for model in arguments.models:
         with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +127,7 @@ def main():
             "-fa", "off", "-np", "1", "-c", "2048", "--no-warmup"],
             f"http://127.0.0.1:{port}", None, arguments.tokens, False)
         rows = [compare(mine, other) for mine, other in zip(ours, theirs)]
-        report["models"][model.name] = rows
+        report["agreement"][model.name] = rows
         margins = [row["margin_where_they_part"] for row in rows]
         print(f"{model.name:32} equal tokens {[row['equal_tokens'] for row in rows]} of "
               f"{arguments.tokens}; log-probabilities differ by at most "

@@ -69,6 +69,27 @@ def compared(report):
     return table(["model", "work", "RustyGPT, tokens/s", "llama.cpp, tokens/s", "ratio"], rows)
 
 
+def agreed(report):
+    """How close two engines come on the same conversations."""
+    rows = []
+    for model, answers in report["agreement"].items():
+        margins = [a["margin_where_they_part"] for a in answers]
+        rows.append([
+            f"`{model}`",
+            ", ".join(str(a["equal_tokens"]) for a in answers),
+            f"{max(a['worst_logprob_difference'] for a in answers):.3f}",
+            f"{max((m for m in margins if m is not None), default=0.0):.3f}",
+        ])
+    text = (
+        f"Greedy answers of {report['tokens']} tokens to five conversations, both engines with an f32 cache. The models "
+        "have random weights, so that many tokens are nearly equally likely: a text parts where the two best tokens of "
+        "llama.cpp lie closer together than the engines do.\n\n"
+    )
+    return text + table(
+        ["model", "equal tokens", "largest difference of a log-probability", "largest margin where they part"], rows
+    )
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     text = [HEAD.format(folder=folder.name)]
@@ -76,6 +97,8 @@ def main():
         report = json.loads(file.read_text(encoding="utf-8"))
         if "models" in report:
             text += [f"## Beside llama.cpp ({file.stem})\n", origin(report), compared(report)]
+        elif "agreement" in report:
+            text += [f"## {file.stem.capitalize()} with llama.cpp\n", origin(report), agreed(report)]
         elif "benchmarks" in report:
             text += [f"## {file.stem}\n", origin(report), measured(report)]
     if len(text) == 1:
