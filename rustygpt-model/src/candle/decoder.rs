@@ -26,6 +26,20 @@ pub(crate) struct DecoderOptions {
     pub(crate) layers: Vec<LayerOptions>,
 }
 
+impl DecoderOptions {
+    /// The options of Llama and its kin: one rotary embedding, nothing scaled or capped.
+    pub(crate) fn plain(rope: RopeParameters, layers: Vec<LayerOptions>) -> Self {
+        Self {
+            activation: Activation::Silu,
+            embedding_scale: None,
+            attention_scale: None,
+            logit_soft_cap: None,
+            ropes: vec![rope],
+            layers,
+        }
+    }
+}
+
 /// What a family says of one layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LayerOptions {

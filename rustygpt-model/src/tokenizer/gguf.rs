@@ -15,6 +15,7 @@ use super::pre_tokenizer::{self, Recipe};
 use super::rwkv::Rwkv;
 use super::sentence_piece::SentencePiece;
 use super::special::{Defaults, Special};
+use super::token_bytes::TokenBytes;
 use super::unigram::{Normalization, Unigram};
 use super::vocabulary::{Vocabulary, attribute, named_byte};
 use super::word_piece::WordPiece;
@@ -48,9 +49,7 @@ pub(super) struct GgufTokenizer {
     added: Names,
     /// Added and control tokens, taken out of template output.
     named: Names,
-    /// The bytes of all tokens, one after the other, and where each ends.
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+    bytes: TokenBytes,
     adds_space_prefix: bool,
     escapes_spaces: bool,
 }
@@ -208,15 +207,13 @@ impl GgufTokenizer {
             vocabulary,
             special,
             algorithm,
-            bytes: Vec::new(),
-            ends: Vec::new(),
+            bytes: TokenBytes::default(),
             adds_space_prefix,
             escapes_spaces,
         };
         for id in 0..tokenizer.vocabulary.len() as u32 {
             let bytes = tokenizer.read_bytes(id).into_owned();
-            tokenizer.bytes.extend_from_slice(&bytes);
-            tokenizer.ends.push(tokenizer.bytes.len());
+            tokenizer.bytes.push(&bytes);
         }
         Ok(tokenizer)
     }
@@ -244,16 +241,7 @@ impl GgufTokenizer {
 
     /// The bytes of a token; of a control token its name.
     pub(super) fn token_bytes(&self, id: u32) -> &[u8] {
-        let id = id as usize;
-        let Some(&end) = self.ends.get(id) else {
-            return &[];
-        };
-        let start = id
-            .checked_sub(1)
-            .and_then(|id| self.ends.get(id))
-            .copied()
-            .unwrap_or(0);
-        &self.bytes[start..end]
+        self.bytes.get(id)
     }
 
     fn read_bytes(&self, id: u32) -> Cow<'_, [u8]> {

@@ -16,6 +16,7 @@ use super::byte_text;
 use super::error::TokenizerError;
 use super::partition::{Name, Names};
 use super::special::{self, FillInMiddle};
+use super::token_bytes::TokenBytes;
 use super::vocabulary::named_byte;
 
 /// The tokenizer of a Hugging Face folder.
@@ -27,8 +28,7 @@ pub(super) struct HuggingFaceTokenizer {
     named: Names,
     /// Control tokens by id, with whether they take the white space before and behind them.
     controls: HashMap<u32, Control>,
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+    bytes: TokenBytes,
     bos: Option<u32>,
     eos: Option<u32>,
     adds_bos: bool,
@@ -125,14 +125,17 @@ impl HuggingFaceTokenizer {
                 size - 1
             )));
         }
-        let mut bytes = Vec::new();
-        let mut ends = Vec::with_capacity(size);
+        let mut bytes = TokenBytes::default();
+        let mut decoded = Vec::new();
         for id in 0..size as u32 {
             match added.get(&id) {
-                Some(text) => bytes.extend_from_slice(text.as_bytes()),
-                None => decoding.append(&first.id_to_token(id).unwrap_or_default(), &mut bytes),
+                Some(text) => bytes.push(text.as_bytes()),
+                None => {
+                    decoded.clear();
+                    decoding.append(&first.id_to_token(id).unwrap_or_default(), &mut decoded);
+                    bytes.push(&decoded);
+                }
             }
-            ends.push(bytes.len());
         }
 
         let named_token = |key: &str| {
@@ -168,7 +171,6 @@ impl HuggingFaceTokenizer {
             named: Names::new(names),
             controls,
             bytes,
-            ends,
             bos,
             eos,
             adds_bos: adds_bos && bos.is_some(),
@@ -205,7 +207,7 @@ impl HuggingFaceTokenizer {
 
     /// Ids are below this.
     pub(super) fn size(&self) -> usize {
-        self.ends.len()
+        self.bytes.len()
     }
 
     /// Whether encoding puts a space before a text.
@@ -230,16 +232,7 @@ impl HuggingFaceTokenizer {
 
     /// The bytes of a token; of a control token its name.
     pub(super) fn token_bytes(&self, id: u32) -> &[u8] {
-        let id = id as usize;
-        let Some(&end) = self.ends.get(id) else {
-            return &[];
-        };
-        let start = id
-            .checked_sub(1)
-            .and_then(|id| self.ends.get(id))
-            .copied()
-            .unwrap_or(0);
-        &self.bytes[start..end]
+        self.bytes.get(id)
     }
 
     /// Splits text at the names of special tokens.

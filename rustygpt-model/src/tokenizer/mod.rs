@@ -24,6 +24,7 @@ mod pre_tokenizer;
 mod rwkv;
 mod sentence_piece;
 mod special;
+mod token_bytes;
 mod trie;
 mod unigram;
 mod vocabulary;

@@ -3,7 +3,6 @@
 use super::{Family, LanguageFamily, layers};
 use crate::candle::decoder::{Decoder, DecoderOptions};
 use crate::candle::load::{LoadError, Loader};
-use crate::candle::operations::Activation;
 use crate::candle::rope::{RopeScaling, RopeStyle};
 
 pub(super) static FAMILY: Family = Family {
@@ -23,13 +22,6 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
     if let Some(divisors) = loader.optional_vector("rope_freqs.weight", rope.dimensions / 2)? {
         rope.scaling = RopeScaling::Divisors(divisors);
     }
-    let options = DecoderOptions {
-        activation: Activation::Silu,
-        embedding_scale: None,
-        attention_scale: None,
-        logit_soft_cap: None,
-        ropes: vec![rope],
-        layers: layers(loader, |_| true),
-    };
+    let options = DecoderOptions::plain(rope, layers(loader, |_| true));
     Ok(Box::new(Decoder::load(loader, &options)?))
 }

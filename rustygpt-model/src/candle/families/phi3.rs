@@ -3,7 +3,6 @@
 use super::{Family, LanguageFamily, layers};
 use crate::candle::decoder::{Decoder, DecoderOptions};
 use crate::candle::load::{LoadError, Loader};
-use crate::candle::operations::Activation;
 use crate::candle::rope::RopeScaling;
 use crate::weights::Source;
 
@@ -35,13 +34,6 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
                 .unwrap_or_else(|| RopeScaling::long_rope_magnitude(extension, original)),
         };
     }
-    let options = DecoderOptions {
-        activation: Activation::Silu,
-        embedding_scale: None,
-        attention_scale: None,
-        logit_soft_cap: None,
-        ropes: vec![rope],
-        layers: layers(loader, |_| true),
-    };
+    let options = DecoderOptions::plain(rope, layers(loader, |_| true));
     Ok(Box::new(Decoder::load(loader, &options)?))
 }

@@ -3,7 +3,6 @@
 use super::{Family, LanguageFamily, layer_types, layers};
 use crate::candle::decoder::{Decoder, DecoderOptions};
 use crate::candle::load::{LoadError, Loader};
-use crate::candle::operations::Activation;
 use crate::weights::Source;
 use serde_json::Value;
 
@@ -17,14 +16,7 @@ pub(super) static FAMILY: Family = Family {
 
 /// Qwen 2 and 3 differ only in tensors that are found by their presence: biases and head norms.
 pub(super) fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
-    let options = DecoderOptions {
-        activation: Activation::Silu,
-        embedding_scale: None,
-        attention_scale: None,
-        logit_soft_cap: None,
-        ropes: vec![loader.sizes.rope.clone()],
-        layers: layers(loader, |layer| slides(loader, layer)),
-    };
+    let options = DecoderOptions::plain(loader.sizes.rope.clone(), layers(loader, |layer| slides(loader, layer)));
     Ok(Box::new(Decoder::load(loader, &options)?))
 }
 
