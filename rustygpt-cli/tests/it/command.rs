@@ -172,10 +172,11 @@ impl Server {
 
     /// Sends SIGTERM and waits for the end.
     pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
-        let id = self.child.id().to_string();
+        // The shell's own kill: a bare Debian has no program of that name.
+        let kill = format!("kill -TERM {}", self.child.id());
         assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
+            Command::new("sh")
+                .args(["-c", &kill])
                 .status()
                 .unwrap()
                 .success()
