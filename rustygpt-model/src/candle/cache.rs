@@ -107,8 +107,6 @@ pub(crate) struct Attention {
     pub(crate) scale: f32,
     /// Only this many latest positions are seen, the own one included; `None` sees all.
     pub(crate) window: Option<usize>,
-    /// Caps the scores (Gemma 2).
-    pub(crate) soft_cap: Option<f32>,
 }
 
 /// Query tokens that walk over the cache together, so that each block is widened once for all.
@@ -312,10 +310,7 @@ impl lanes::Kernel for Walk<'_> {
                         .iter_mut()
                         .zip(block_keys[low * dimension..].chunks_exact(dimension))
                     {
-                        let mut value = lanes::dot(query, key) * self.attention.scale;
-                        if let Some(cap) = self.attention.soft_cap {
-                            value = cap * (value / cap).tanh();
-                        }
+                        let value = lanes::dot(query, key) * self.attention.scale;
                         *score = value;
                         maximum = maximum.max(value);
                     }

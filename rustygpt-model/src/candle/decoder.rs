@@ -6,7 +6,7 @@ use super::batch::Batch;
 use super::cache::{Attention, PagedCache};
 use super::families::LanguageFamily;
 use super::load::{LoadError, Loader};
-use super::operations::{Activation, Linear, Matrix, Projections, RmsNorm, SoftCap};
+use super::operations::{Activation, Linear, Matrix, Projections, RmsNorm, soft_cap};
 use super::rope::{Rope, RopeParameters};
 use candle_core::{Device, Result, Tensor};
 
@@ -149,7 +149,6 @@ impl Layer {
                     .attention_scale
                     .unwrap_or_else(|| (dimension as f64).powf(-0.5)) as f32,
                 window: layer.window,
-                soft_cap: None,
             },
             attention_output: loader.linear(&name("attn_output"), hidden, query_width)?,
             post_attention_norm: loader.optional_norm(&name("post_attention_norm"), hidden)?,
@@ -218,7 +217,7 @@ impl LanguageFamily for Decoder {
         let last = self.output_norm.forward(&x.index_select(&rows, 0)?)?;
         let logits = self.output.forward(&last)?;
         match self.logit_soft_cap {
-            Some(cap) => Ok(Some(logits.apply_op1_no_bwd(&SoftCap(cap))?)),
+            Some(cap) => Ok(Some(soft_cap(&logits, cap)?)),
             None => Ok(Some(logits)),
         }
     }

@@ -5,7 +5,7 @@
 
 use super::half_precision;
 use candle_core::quantized::QTensor;
-use candle_core::{CustomOp1, DType, Module, Result, Storage, Tensor, bail, quantized::QMatMul};
+use candle_core::{DType, Module, Result, Storage, Tensor, bail, quantized::QMatMul};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -190,26 +190,11 @@ impl Activation {
     }
 }
 
-/// `cap · tanh(x / cap)`: keeps logits within ±`cap` (Gemma).
-pub(crate) struct SoftCap(pub(crate) f32);
-
-impl CustomOp1 for SoftCap {
-    fn name(&self) -> &'static str {
-        "soft-cap"
+/// `cap · tanh(x / cap)`, element by element: keeps logits within ±`cap` (Gemma).
+pub(crate) fn soft_cap(x: &Tensor, cap: f32) -> Result<Tensor> {
+    let mut values = to_values(x)?;
+    for value in &mut values {
+        *value = cap * (*value / cap).tanh();
     }
-
-    fn cpu_fwd(
-        &self,
-        storage: &candle_core::CpuStorage,
-        layout: &candle_core::Layout,
-    ) -> Result<(candle_core::CpuStorage, candle_core::Shape)> {
-        let Some((start, end)) = layout.contiguous_offsets() else {
-            bail!("not contiguous")
-        };
-        let values = storage.as_slice::<f32>()?[start..end]
-            .iter()
-            .map(|value| self.0 * (value / self.0).tanh())
-            .collect();
-        Ok((candle_core::CpuStorage::F32(values), layout.shape().clone()))
-    }
+    Tensor::from_vec(values, x.shape(), x.device())
 }
