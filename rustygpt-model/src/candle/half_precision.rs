@@ -2,6 +2,7 @@
 
 use super::lanes;
 use super::operations::with_values;
+use super::products::team;
 use candle_core::{DType, Result, Storage, Tensor, bail};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -75,18 +76,17 @@ fn by_rows<W: Weight>(weights: &[W], x: &[f32], inputs: usize, outputs: usize) -
     let tokens = x.len() / inputs;
     // `outputs × tokens` first, so that a task's results lie together.
     let mut columns = vec![0f32; outputs * tokens];
-    columns
-        .par_chunks_mut(TASK_ROWS * tokens)
-        .zip(weights.par_chunks(TASK_ROWS * inputs))
-        .for_each(|(columns, weights)| {
-            lanes::dispatch(&mut Rows {
-                weights,
-                x,
-                inputs,
-                columns,
-                widened: vec![0.0; inputs],
-            });
+    team().chunks_mut(&mut columns, TASK_ROWS * tokens, |task, columns| {
+        let first = task * TASK_ROWS;
+        let rows = columns.len() / tokens;
+        lanes::dispatch(&mut Rows {
+            weights: &weights[first * inputs..(first + rows) * inputs],
+            x,
+            inputs,
+            columns,
+            widened: vec![0.0; inputs],
         });
+    });
     if tokens == 1 {
         return columns;
     }

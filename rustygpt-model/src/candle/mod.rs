@@ -12,6 +12,7 @@ mod hyperparameters;
 mod lanes;
 mod load;
 mod operations;
+mod products;
 mod rope;
 mod threads;
 

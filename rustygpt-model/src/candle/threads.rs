@@ -1,5 +1,10 @@
 //! How many threads compute.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What the setting says; 0 until it was said.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
 /// The number of threads can no longer be chosen.
 #[derive(Debug, thiserror::Error)]
 #[error("the number of threads must be chosen before the program starts any")]
@@ -14,7 +19,9 @@ pub fn use_threads(count: usize) -> Result<(), ThreadsError> {
     if !is_single_threaded() {
         return Err(ThreadsError);
     }
-    // Candle and rayon size their pools by this variable and by nothing else.
+    THREADS.store(count.max(1), Ordering::Relaxed);
+    // What the tensor library itself still computes sizes its pool by this variable and by nothing
+    // else.
     #[expect(
         unsafe_code,
         reason = "the environment is the tensor library's only setting"
@@ -24,6 +31,14 @@ pub fn use_threads(count: usize) -> Result<(), ThreadsError> {
         std::env::set_var("RAYON_NUM_THREADS", count.max(1).to_string());
     }
     Ok(())
+}
+
+/// Threads that compute: as many as the setting says, or as the process may run at a time.
+pub(super) fn count() -> usize {
+    match THREADS.load(Ordering::Relaxed) {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    }
 }
 
 #[cfg(target_os = "linux")]
