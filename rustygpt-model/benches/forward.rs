@@ -11,7 +11,9 @@
 )]
 
 use rustygpt_model::candle::{CandleModel, LoadOptions, load};
-use rustygpt_model::contract::{BlockId, Forward, LogitRows, SequenceId, SequenceStep, StepPlan};
+use rustygpt_model::contract::{
+    BlockId, Forward, LogitRows, Phase, SequenceId, SequenceStep, StepPlan,
+};
 use rustygpt_model::weights::ModelFiles;
 use serde_json::json;
 use std::path::PathBuf;
@@ -65,7 +67,14 @@ fn step(model: &mut CandleModel, sequences: usize, start: usize, tokens: usize) 
                     .map(|i| ((i * 7919 + sequence * 31 + start) % geometry.vocabulary) as u32)
                     .collect(),
                 start,
-                known: start + tokens,
+                phase: match tokens {
+                    1 => Phase::Answer,
+                    _ => Phase::Prompt,
+                },
+                prompt_length: match tokens {
+                    1 => start,
+                    _ => start + tokens,
+                },
                 block_table: (0..blocks)
                     .map(|block| BlockId((sequence * blocks + block) as u32))
                     .collect(),

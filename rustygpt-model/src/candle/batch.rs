@@ -1,6 +1,6 @@
 //! A step plan, flattened into rows.
 
-use crate::contract::{ForwardError, Geometry, LogitRows, StepPlan};
+use crate::contract::{ForwardError, Geometry, LogitRows, Phase, StepPlan};
 
 /// All tokens of a step in one list, and which sequence owns which rows.
 pub(crate) struct Batch {
@@ -8,7 +8,7 @@ pub(crate) struct Batch {
     pub(crate) ids: Vec<u32>,
     /// Positions within the own sequence, one per row.
     pub(crate) positions: Vec<u32>,
-    /// Tokens of the own sequence that were known when the step was planned, one per row.
+    /// Tokens of the own sequence that were known when the row was first computed, one per row.
     pub(crate) known: Vec<usize>,
     /// Where each row's keys and values go: block × block size + offset.
     pub(crate) slots: Vec<usize>,
@@ -20,6 +20,9 @@ pub(crate) struct Batch {
 
 /// One sequence's rows.
 pub(crate) struct Span {
+    /// What its rows are: which kernels compute them goes by this, never by their number.
+    #[expect(dead_code, reason = "the kernels that choose by it are on their way")]
+    pub(crate) phase: Phase,
     /// Its first row in the batch.
     pub(crate) first_row: usize,
     /// How many rows.
@@ -70,7 +73,7 @@ impl Batch {
                 };
                 batch.ids.push(id);
                 batch.positions.push(position as u32);
-                batch.known.push(step.known);
+                batch.known.push(step.known_at(position));
                 batch.slots.push(slot);
             }
             let rows = step.tokens.len();
@@ -84,6 +87,7 @@ impl Batch {
                 }
             }
             batch.spans.push(Span {
+                phase: step.phase,
                 first_row,
                 rows,
                 start: step.start,

@@ -35,15 +35,30 @@ pub struct SequenceStep {
     /// The position of the first of them; the others follow without a gap. All positions before
     /// it are already in the cache.
     pub start: usize,
-    /// Tokens of the sequence known when the step was planned: those before `start`, those of
-    /// this step, and those of the prompt that later steps will read. What depends on the length
-    /// of a prompt (LongRoPE's choice of frequencies) goes by it, so that chunks agree.
-    pub known: usize,
+    /// What the tokens are; all of one kind.
+    pub phase: Phase,
+    /// Tokens of the whole prompt, whether this step reads some of them or not.
+    pub prompt_length: usize,
     /// The blocks of this sequence, in order of position; covers `start + tokens.len()`
     /// positions.
     pub block_table: Vec<BlockId>,
     /// Which of the tokens want logits.
     pub logits: LogitRows,
+}
+
+/// What the tokens of a [`SequenceStep`] are to their sequence.
+///
+/// Which kernels compute a row depends on its phase and on the type of the weights, never on how
+/// many rows share the step. So the result of a row is, bit by bit, independent of its neighbours,
+/// of how its prompt is cut into chunks, of whether earlier rows of the same phase were computed
+/// now or found in the cache, and of whether a token was drafted or chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Tokens of the prompt, in however many chunks: many rows at once are the usual case.
+    Prompt,
+    /// Tokens that were generated: the one just chosen, drafts under verification, and all of them
+    /// when a sequence is computed again after a pre-emption.
+    Answer,
 }
 
 /// Which tokens of a [`SequenceStep`] want logits.
@@ -66,6 +81,15 @@ impl SequenceStep {
             LogitRows::Last => 1,
             LogitRows::All => self.tokens.len(),
         }
+    }
+
+    /// How many tokens the sequence had when the row at `position` was first computed: all of its
+    /// prompt, or everything up to a generated token. What depends on the length of a text
+    /// (LongRoPE's choice of frequencies) goes by it, so that chunks, drafts and a second
+    /// computation agree with the first.
+    #[must_use]
+    pub fn known_at(&self, position: usize) -> usize {
+        self.prompt_length.max(position.saturating_add(1))
     }
 
     /// Where the keys and values of position `position` live: block × block size + offset.

@@ -13,7 +13,7 @@ pub use description::{GenerationDefaults, ModelDescription};
 pub use error::{ForwardError, ModelError};
 pub use event::{FinishReason, GenerationEvent, TokenLogprob, TopLogprob, Usage};
 pub use forward::{
-    BlockId, Forward, Geometry, LogitRows, Logits, SequenceId, SequenceStep, StepPlan,
+    BlockId, Forward, Geometry, LogitRows, Logits, Phase, SequenceId, SequenceStep, StepPlan,
 };
 pub use generate::{
     CacheSalt, ContentPart, GenerateRequest, Grammar, Input, Limits, Message, Priority, Role,

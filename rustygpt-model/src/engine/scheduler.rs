@@ -14,11 +14,12 @@
 //!   `BACKGROUND_TURN`th admission is background's when some waits, and background work leaves
 //!   one slot free;
 //! - when blocks run out, the youngest sequence of the lowest priority gives up its blocks and
-//!   goes back to the head of its queue with the tokens it has: it is computed again later.
+//!   goes back to the head of its queue with the tokens it has: it is computed again later, its
+//!   prompt and what it wrote in steps of their own ([`Phase`]).
 //!
 //! Precondition: no sequence grows beyond the cache's positions; then one sequence can always run.
 
-use crate::contract::{BlockId, LogitRows, Priority, SequenceId, SequenceStep, StepPlan};
+use crate::contract::{BlockId, LogitRows, Phase, Priority, SequenceId, SequenceStep, StepPlan};
 use crate::kv::BlockPool;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -59,6 +60,8 @@ struct Sequence {
     priority: Priority,
     /// The prompt and the answer so far.
     tokens: Vec<u32>,
+    /// How many of them are the prompt.
+    prompt_length: usize,
     /// How many of them have keys and values in the cache.
     cached: usize,
     /// Blocks for all `tokens` while running, none while waiting.
@@ -68,9 +71,21 @@ struct Sequence {
 }
 
 impl Sequence {
-    /// Tokens not yet in the cache.
+    /// What is read next.
+    fn phase(&self) -> Phase {
+        match self.cached < self.prompt_length {
+            true => Phase::Prompt,
+            false => Phase::Answer,
+        }
+    }
+
+    /// Tokens of the present phase that are not yet in the cache. A step reads no further.
     fn pending(&self) -> usize {
-        self.tokens.len() - self.cached
+        let end = match self.phase() {
+            Phase::Prompt => self.prompt_length,
+            Phase::Answer => self.tokens.len(),
+        };
+        end - self.cached
     }
 }
 
@@ -155,6 +170,7 @@ impl Scheduler {
         let blocks = Vec::new();
         let waiting = Sequence {
             priority,
+            prompt_length: tokens.len(),
             tokens,
             cached: 0,
             blocks,
@@ -199,7 +215,8 @@ impl Scheduler {
                     sequence,
                     tokens: state.tokens.get(state.cached..end)?.to_vec(),
                     start: state.cached,
-                    known: state.tokens.len(),
+                    phase: state.phase(),
+                    prompt_length: state.prompt_length,
                     block_table: state.blocks.get(..end.div_ceil(block_size))?.to_vec(),
                     logits: match end == state.tokens.len() {
                         true => LogitRows::Last,

@@ -3,7 +3,7 @@
 
 use rustygpt_model::candle::{CacheType, CandleModel, LoadOptions, load};
 use rustygpt_model::contract::{
-    BlockId, Forward, LogitRows, Logits, SequenceId, SequenceStep, StepPlan,
+    BlockId, Forward, LogitRows, Logits, Phase, SequenceId, SequenceStep, StepPlan,
 };
 use rustygpt_model::weights::ModelFiles;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,8 @@ fn step(
         sequence: SequenceId(sequence),
         tokens: tokens.to_vec(),
         start,
-        known: start + tokens.len(),
+        phase: Phase::Prompt,
+        prompt_length: start + tokens.len(),
         block_table: (0..blocks)
             .map(|block| BlockId(first + 2 * block))
             .collect(),
@@ -153,10 +154,15 @@ fn greedy_tokens_equal_the_reference() {
             let mut position = 0;
             let mut greedy = Vec::new();
             while greedy.len() < golden.greedy.len() {
-                let logits = forward(
-                    &mut model,
-                    vec![step(1, 1, position, &tokens, LogitRows::Last)],
-                );
+                let sequence = SequenceStep {
+                    phase: match position {
+                        0 => Phase::Prompt,
+                        _ => Phase::Answer,
+                    },
+                    prompt_length: golden.prompt.len(),
+                    ..step(1, 1, position, &tokens, LogitRows::Last)
+                };
+                let logits = forward(&mut model, vec![sequence]);
                 position += tokens.len();
                 let next = best(&logits.values);
                 greedy.push(next);

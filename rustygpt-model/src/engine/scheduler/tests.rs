@@ -21,6 +21,7 @@ enum Operation {
 struct Expected {
     priority: Priority,
     tokens: Vec<u32>,
+    prompt_length: usize,
     /// Tokens still to be written.
     left: usize,
     cached: usize,
@@ -64,6 +65,7 @@ impl World {
         let expected = Expected {
             priority,
             tokens: tokens.clone(),
+            prompt_length: length,
             left,
             cached: 0,
         };
@@ -149,6 +151,12 @@ impl World {
                 "a gap or a repetition in {id:?}"
             );
             assert_eq!(step.tokens, expected.tokens[step.start..end]);
+            assert_eq!(step.prompt_length, expected.prompt_length);
+            let phase = |position| match position < expected.prompt_length {
+                true => Phase::Prompt,
+                false => Phase::Answer,
+            };
+            assert!((step.start..end).all(|position| phase(position) == step.phase));
             assert_eq!(step.block_table.len(), end.div_ceil(limits.block_size));
             for block in &step.block_table {
                 assert!(blocks.insert(*block), "{block:?} has two owners");
