@@ -6,7 +6,9 @@ use super::cache::PagedCache;
 use super::families::{self, LanguageFamily};
 use super::hyperparameters::Hyperparameters;
 use super::operations::{Linear, Matrix, Projections, RmsNorm};
+use super::products::{Element, Widened};
 use crate::contract::{Forward, ForwardError, Geometry, Logits, ModelError, StepPlan};
+use crate::registry::available_memory;
 use crate::weights::{ElementType, ModelFiles, Source, TensorInfo};
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
@@ -316,12 +318,27 @@ impl<'a> Loader<'a> {
         let info = self.require(canonical, &[outputs, inputs])?;
         let bytes = self.files.bytes(info)?;
         let shape = (outputs, inputs);
-        let dense = |dtype| Tensor::from_raw_buffer(bytes, dtype, &[outputs, inputs], &Device::Cpu);
+        let widened = |element, bytes: &[u8]| {
+            let weights = Widened::pack(element, bytes, outputs, inputs);
+            let weights = weights.map_err(|_| {
+                LoadError::Files(ModelError::OutOfMemory {
+                    what: format!("the tensor {}", info.name),
+                    needed_bytes: bytes.len() as u64,
+                    available_bytes: available_memory().unwrap_or(0),
+                })
+            })?;
+            Ok(Matrix::Widened(Arc::new(weights)))
+        };
         match info.element_type {
-            ElementType::F32 => Ok(Matrix::Full(dense(DType::F32)?)),
-            ElementType::F64 => Ok(Matrix::Full(dense(DType::F64)?.to_dtype(DType::F32)?)),
-            ElementType::F16 => Ok(Matrix::Half(dense(DType::F16)?)),
-            ElementType::BF16 => Ok(Matrix::Half(dense(DType::BF16)?)),
+            ElementType::F32 => widened(Element::F32, bytes),
+            ElementType::F16 => widened(Element::F16, bytes),
+            ElementType::BF16 => widened(Element::Bf16, bytes),
+            ElementType::F64 => {
+                let (values, _) = bytes.as_chunks::<8>();
+                let narrow = |value: &[u8; 8]| (f64::from_le_bytes(*value) as f32).to_le_bytes();
+                let values: Vec<u8> = values.iter().flat_map(narrow).collect();
+                widened(Element::F32, &values)
+            }
             other => {
                 let dtype = quantized_type(other).ok_or_else(|| {
                     LoadError::Unsupported(format!("{}: element type {}", info.name, other.name()))

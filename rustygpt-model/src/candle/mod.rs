@@ -7,7 +7,6 @@ mod batch;
 mod cache;
 mod decoder;
 mod families;
-mod half_precision;
 mod hyperparameters;
 mod lanes;
 mod load;

@@ -3,9 +3,9 @@
 //!
 //! Activations are `f32` tensors of shape `tokens × width`, contiguous, on the CPU.
 
-use super::half_precision;
+use super::products::Widened;
 use candle_core::quantized::QTensor;
-use candle_core::{DType, Module, Result, Storage, Tensor, bail, quantized::QMatMul};
+use candle_core::{Device, Module, Result, Storage, Tensor, bail, quantized::QMatMul};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -31,10 +31,8 @@ pub(crate) fn with_values<R>(x: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<
 pub(crate) enum Matrix {
     /// Blocks of integers with scales; multiplied as they are.
     Quantized(Arc<QTensor>),
-    /// `f32`.
-    Full(Tensor),
-    /// `f16` or `bf16`.
-    Half(Tensor),
+    /// `f32`, `f16` or `bf16`.
+    Widened(Arc<Widened>),
 }
 
 impl Matrix {
@@ -42,7 +40,7 @@ impl Matrix {
     pub(crate) fn outputs(&self) -> usize {
         match self {
             Self::Quantized(weights) => weights.shape().dims()[0],
-            Self::Full(weights) | Self::Half(weights) => weights.dims()[0],
+            Self::Widened(weights) => weights.outputs(),
         }
     }
 
@@ -50,8 +48,14 @@ impl Matrix {
     pub(crate) fn multiply(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Quantized(weights) => QMatMul::QTensor(weights.clone()).forward(x),
-            Self::Full(weights) => x.matmul(&weights.t()?),
-            Self::Half(weights) => half_precision::multiply(weights, x),
+            Self::Widened(weights) => {
+                let (rows, width) = x.dims2()?;
+                if width != weights.inputs() {
+                    bail!("{:?} by a matrix of {} inputs", x.shape(), weights.inputs())
+                }
+                let product = with_values(x, |x| weights.multiply(x))?;
+                Tensor::from_vec(product, (rows, weights.outputs()), x.device())
+            }
         }
     }
 
@@ -59,8 +63,16 @@ impl Matrix {
     pub(crate) fn rows(&self, ids: &Tensor) -> Result<Tensor> {
         match self {
             Self::Quantized(weights) => weights.embedding(ids),
-            Self::Full(weights) | Self::Half(weights) => {
-                weights.index_select(ids, 0)?.to_dtype(DType::F32)
+            Self::Widened(weights) => {
+                let (ids, width) = (ids.to_vec1::<u32>()?, weights.inputs());
+                let mut rows = vec![0f32; ids.len() * width];
+                for (id, row) in ids.iter().zip(rows.chunks_exact_mut(width)) {
+                    if *id as usize >= weights.outputs() {
+                        bail!("row {id} of a matrix of {}", weights.outputs())
+                    }
+                    weights.row(*id as usize, row);
+                }
+                Tensor::from_vec(rows, (ids.len(), width), &Device::Cpu)
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Products of activations with matrices of weights, and the threads that compute them.
 
+mod buffer;
+mod instructions;
 mod team;
+mod widened;
 
-pub(crate) use team::team;
+pub(crate) use widened::{Element, Widened};
