@@ -1,8 +1,10 @@
 //! Prefill and decode of one model file: `cargo bench -p rustygpt-model --features candle --bench
-//! forward -- MODEL [--prompt 512] [--decode 64] [--sequences 1,8] [--repetitions 3]`.
+//! forward -- MODEL [--prompt 512] [--decode 64] [--sequences 1,8] [--depths 0] [--repetitions 3]`.
 //!
-//! Prints one JSON object. Whole passes of whole models take seconds, so a plain clock serves
-//! better than a statistics harness; `scripts/bench/compare.py` interleaves it with llama.cpp.
+//! `--depths` is how many tokens each sequence holds before it decodes; they are read first, a chunk
+//! at a time, and that is timed as well. Prints one JSON object. Whole passes of whole models take
+//! seconds, so a plain clock serves better than a statistics harness; `scripts/bench/compare.py`
+//! interleaves it with llama.cpp.
 
 #![expect(
     clippy::print_stdout,
@@ -24,7 +26,15 @@ struct Arguments {
     prompt: usize,
     decode: usize,
     sequences: Vec<usize>,
+    depths: Vec<usize>,
     repetitions: usize,
+}
+
+/// Tokens of a prompt read in one step.
+const CHUNK: usize = 512;
+
+fn list(words: &str) -> Option<Vec<usize>> {
+    words.split(',').map(|word| word.parse().ok()).collect()
 }
 
 fn arguments() -> Option<Arguments> {
@@ -33,6 +43,7 @@ fn arguments() -> Option<Arguments> {
         prompt: 512,
         decode: 64,
         sequences: vec![1, 8],
+        depths: vec![0],
         repetitions: 3,
     };
     let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
@@ -41,13 +52,8 @@ fn arguments() -> Option<Arguments> {
             "--prompt" => parsed.prompt = words.next()?.parse().ok()?,
             "--decode" => parsed.decode = words.next()?.parse().ok()?,
             "--repetitions" => parsed.repetitions = words.next()?.parse().ok()?,
-            "--sequences" => {
-                parsed.sequences = words
-                    .next()?
-                    .split(',')
-                    .map(|n| n.parse().ok())
-                    .collect::<Option<_>>()?;
-            }
+            "--sequences" => parsed.sequences = list(&words.next()?)?,
+            "--depths" => parsed.depths = list(&words.next()?)?,
             path => parsed.model = PathBuf::from(path),
         }
     }
@@ -91,18 +97,17 @@ fn main() {
         println!("skipped: name a model file (see the head of this file)");
         return;
     };
-    let most = arguments
-        .sequences
-        .iter()
-        .copied()
-        .max()
-        .unwrap_or(1)
-        .max(1);
+    let most = |numbers: &[usize]| numbers.iter().copied().max().unwrap_or(0);
+    let slots = most(&arguments.sequences).max(1);
+    let longest = arguments
+        .prompt
+        .max(most(&arguments.depths) + arguments.decode)
+        .max(16);
     let begun = Instant::now();
     let files = ModelFiles::open(&arguments.model).unwrap();
     let options = LoadOptions {
-        context_length: Some((arguments.prompt + arguments.decode).next_multiple_of(32)),
-        slots: most,
+        context_length: Some(longest.next_multiple_of(32)),
+        slots,
         ..LoadOptions::default()
     };
     let mut model = load(&files, &options).unwrap();
@@ -111,22 +116,30 @@ fn main() {
     step(&mut model, 1, 0, 16);
     let mut runs = Vec::new();
     for _ in 0..arguments.repetitions {
-        let begun = Instant::now();
-        step(&mut model, 1, 0, arguments.prompt);
-        let prefill = arguments.prompt as f64 / begun.elapsed().as_secs_f64();
-        let mut decode = serde_json::Map::new();
-        for &sequences in &arguments.sequences {
+        let mut run = json!({ "fill": {}, "decode": {} });
+        if arguments.prompt > 0 {
             let begun = Instant::now();
-            for position in 0..arguments.decode {
-                step(&mut model, sequences, position, 1);
-            }
-            let tokens = (arguments.decode * sequences) as f64;
-            decode.insert(
-                sequences.to_string(),
-                (tokens / begun.elapsed().as_secs_f64()).into(),
-            );
+            step(&mut model, 1, 0, arguments.prompt);
+            run["prefill"] = json!(arguments.prompt as f64 / begun.elapsed().as_secs_f64());
         }
-        runs.push(json!({ "prefill": prefill, "decode": decode }));
+        for &depth in &arguments.depths {
+            for &sequences in &arguments.sequences {
+                let begun = Instant::now();
+                for start in (0..depth).step_by(CHUNK) {
+                    step(&mut model, sequences, start, CHUNK.min(depth - start));
+                }
+                let filled = (depth * sequences) as f64 / begun.elapsed().as_secs_f64();
+                let begun = Instant::now();
+                for position in depth..depth + arguments.decode {
+                    step(&mut model, sequences, position, 1);
+                }
+                let tokens = (arguments.decode * sequences) as f64;
+                let (at, of) = (depth.to_string(), sequences.to_string());
+                run["fill"][&at][&of] = json!(filled);
+                run["decode"][&at][&of] = json!(tokens / begun.elapsed().as_secs_f64());
+            }
+        }
+        runs.push(run);
     }
     println!(
         "{}",

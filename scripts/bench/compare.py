@@ -1,101 +1,120 @@
 #!/usr/bin/env python3
 """Prefill and decode of RustyGPT beside llama.cpp, on the same files, in turn, in the same minutes.
 
-  scripts/bench/compare.py --peer "llama-bench" --out docs/performance/forward.json MODEL.gguf ...
+  scripts/bench/compare.py --peer "chroot /opt/sid" [--depths 16,4096,16384] MODEL.gguf ...
 
-`--peer` is how llama-bench is called here (for example through chroot). Each repetition runs one
-engine, then the other; the ratio is taken pair by pair and its median is what counts, because the
-speed of a shared machine drifts.
+Needs llama-bench and llama-batched-bench on the peer's side (Debian: llama.cpp-tools, llama.cpp-tools-extra), which run
+with their defaults but for the number of threads. Without `--depths`: a prompt's prefill, decode of one sequence and of
+eight at once. With `--depths`: prefill of prompts so long, and decode after them.
 """
-import argparse
+
 import json
 import os
 import pathlib
 import shlex
-import statistics
 import subprocess
 
-import record
+import executables
+import pairs
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+SEQUENCES = 8
+# Tokens each of the eight holds before it decodes.
+SHALLOW = 32
 
 
 def output(command, **options):
-    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+    """What a program said."""
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options).stdout
 
 
-def build(profile):
-    """Builds our side and returns the benchmark's executable."""
-    lines = output(
-        ["cargo", "bench", "--profile", profile, "-p", "rustygpt-model", "--features", "candle", "--bench", "forward",
-         "--no-run", "--message-format", "json"], cwd=ROOT).splitlines()
-    for line in lines:
-        message = json.loads(line)
-        if message.get("executable") and message.get("target", {}).get("name") == "forward":
-            return message["executable"]
-    raise SystemExit("cargo built no benchmark")
+class Engines:
+    """How the two are called."""
+
+    def __init__(self, arguments):
+        self.forward = executables.executable("forward", arguments.profile)
+        self.peer = shlex.split(arguments.peer)
+        self.threads = str(arguments.threads)
+
+    def ours(self, model, **options):
+        """One repetition of our benchmark."""
+        command = [self.forward, str(model), "--repetitions", "1", "--bench"]
+        for name, value in options.items():
+            command += [f"--{name}", str(value)]
+        # Whichever pool of threads computes.
+        environment = {**os.environ, "RAYON_NUM_THREADS": self.threads, "RUSTYGPT_THREADS": self.threads}
+        return json.loads(output(command, env=environment))["tokens_per_second"][0]
+
+    def bench(self, model, prompt, decode):
+        """llama-bench: prefill and decode of one sequence."""
+        text = output([*self.peer, "llama-bench", "-m", str(model), "-t", self.threads, "-p", str(prompt), "-n", str(decode),
+                       "-r", "1", "-o", "json"])
+        return {"prefill" if row["n_prompt"] else "decode": row["avg_ts"] for row in json.loads(text)}
+
+    def batched(self, model, prompts, decode, sequences):
+        """llama-batched-bench: for each length of prompt, tokens per second of prefill and decode."""
+        longest = max(prompts) + decode
+        text = output([*self.peer, "llama-batched-bench", "-m", str(model), "-t", self.threads, "-tb", self.threads,
+                       "-c", str(longest * sequences), "-npp", ",".join(map(str, prompts)), "-ntg", str(decode),
+                       "-npl", str(sequences), "--output-format", "jsonl"])
+        rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        return {row["pp"]: (row["speed_pp"], row["speed_tg"]) for row in rows}
 
 
-def ours(executable, model, arguments):
-    environment = dict(os.environ, RAYON_NUM_THREADS=str(arguments.threads))
-    text = output([executable, str(model), "--prompt", str(arguments.prompt), "--decode",
-                   str(arguments.decode), "--sequences", "1", "--repetitions", "1"],
-                  env=environment)
-    run = json.loads(text)["tokens_per_second"][0]
-    return {"prefill": run["prefill"], "decode": run["decode"]["1"]}
+def shallow(engines, model, arguments, result):
+    """Prefill, decode of one sequence, decode of eight."""
+    found = {f"prefill {arguments.prompt}": [], "decode, 1 sequence": [], f"decode, {SEQUENCES} sequences": []}
+    for _ in range(arguments.repetitions):
+        mine = engines.ours(model, prompt=arguments.prompt, decode=arguments.decode, sequences=1)
+        other = engines.bench(model, arguments.prompt, arguments.decode)
+        batch = engines.ours(model, prompt=0, decode=arguments.decode, sequences=SEQUENCES, depths=SHALLOW)
+        other_batch = engines.batched(model, [SHALLOW], arguments.decode, SEQUENCES)[SHALLOW]
+        for runs, pair in zip(found.values(), (
+                (mine["prefill"], other["prefill"]),
+                (mine["decode"]["0"]["1"], other["decode"]),
+                (batch["decode"][str(SHALLOW)][str(SEQUENCES)], other_batch[1]))):
+            runs.append(pair)
+    for work, runs in found.items():
+        result.add(model.name, work, "tokens/s", runs)
 
 
-def theirs(peer, model, arguments):
-    text = output(shlex.split(peer) + [
-        "-m", str(model), "-t", str(arguments.threads), "-p", str(arguments.prompt),
-        "-n", str(arguments.decode), "-r", "1", "-o", "json"])
-    result = {}
-    for row in json.loads(text):
-        result["prefill" if row["n_prompt"] else "decode"] = row["avg_ts"]
-    return result
+def deep(engines, model, arguments, result):
+    """Prefill of long prompts and decode after them; and what is left there of the speed at the least depth."""
+    depths = arguments.depths
+    found = {(work, depth): [] for depth in depths for work in ("prefill", "decode")}
+    for _ in range(arguments.repetitions):
+        mine = engines.ours(model, prompt=0, decode=arguments.decode, sequences=1, depths=",".join(map(str, depths)))
+        other = engines.batched(model, depths, arguments.decode, 1)
+        for depth in depths:
+            found["prefill", depth].append((mine["fill"][str(depth)]["1"], other[depth][0]))
+            found["decode", depth].append((mine["decode"][str(depth)]["1"], other[depth][1]))
+    for depth in depths:
+        if depth > SHALLOW:
+            result.add(model.name, f"prefill {depth}", "tokens/s", found["prefill", depth])
+        result.add(model.name, f"decode after {depth}", "tokens/s", found["decode", depth])
+    for depth in depths[1:]:
+        kept = [(deep[0] / flat[0], deep[1] / flat[1])
+                for deep, flat in zip(found["decode", depth], found["decode", depths[0]])]
+        result.add(model.name, f"decode after {depth} : {depths[0]}", "1/s", kept)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = pairs.parser(__doc__, "forward.json")
     parser.add_argument("models", nargs="+", type=pathlib.Path)
-    parser.add_argument("--peer", default="llama-bench")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--prompt", type=int, default=512)
-    parser.add_argument("--decode", type=int, default=64)
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--profile", default="bench", help="cargo's; anything but bench measures nothing")
-    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--decode", type=int, default=48)
+    parser.add_argument("--depths", type=lambda text: [int(word) for word in text.split(",")])
     arguments = parser.parse_args()
-
-    executable = build(arguments.profile)
-    report = {
-        **record.head("scripts/bench/compare.py " + " ".join(m.name for m in arguments.models)),
-        "threads": arguments.threads,
-        "prompt_tokens": arguments.prompt,
-        "decode_tokens": arguments.decode,
-        "unit": "tokens/s",
-        "models": {},
-    }
+    engines = Engines(arguments)
+    depths = f"--depths {','.join(map(str, arguments.depths))} " if arguments.depths else ""
+    result = pairs.Pairs(
+        f"scripts/bench/compare.py {depths}{pairs.words(arguments.models)}",
+        "Forward passes alone, no server: `llama-bench` and `llama-batched-bench` with their defaults, and "
+        "`cargo bench --bench forward`, in turn, with the same number of threads.",
+        arguments.out, threads=arguments.threads, prompt_tokens=arguments.prompt, decode_tokens=arguments.decode)
     for model in arguments.models:
-        pairs = []
-        for _ in range(arguments.repetitions):
-            pairs.append({"rustygpt": ours(executable, model, arguments),
-                          "llama.cpp": theirs(arguments.peer, model, arguments)})
-        summary = {}
-        for work in ("prefill", "decode"):
-            summary[work] = {
-                "rustygpt": statistics.median(p["rustygpt"][work] for p in pairs),
-                "llama.cpp": statistics.median(p["llama.cpp"][work] for p in pairs),
-                "ratio": statistics.median(
-                    p["rustygpt"][work] / p["llama.cpp"][work] for p in pairs),
-            }
-            print(f"{model.name:32} {work:8} "
-                  f"{summary[work]['rustygpt']:8.1f} : {summary[work]['llama.cpp']:8.1f} tokens/s"
-                  f"  = {summary[work]['ratio']:.2f} x", flush=True)
-        report["models"][model.name] = {"median": summary, "repetitions": pairs}
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+        (deep if arguments.depths else shallow)(engines, model, arguments, result)
 
 
-main()
+if __name__ == "__main__":
+    main()

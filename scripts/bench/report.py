@@ -8,7 +8,8 @@ import sys
 HEAD = """# Performance
 
 Made by `scripts/bench/run.sh` from the JSON files in [{folder}]({folder}); do not edit by hand. Each file names the
-command, the commit, the machine and the day, so that a number can be measured again.
+command, the commit, the machine and the day, so that a number can be measured again. `times as fast` is the median, over
+repetitions, of our rate through the peer's, or of the peer's time through ours: above 1 we are faster.
 """
 
 
@@ -55,18 +56,33 @@ def measured(report):
     return table(["benchmark", "median", "fastest", "throughput"], rows)
 
 
+def amount(value, unit):
+    """A number as people would write it."""
+    return time(value) if unit == "s" and value > 0 else f"{value:.3g} {unit}"
+
+
 def compared(report):
-    """The table of models run beside a peer: what counts is the median of the ratios of neighbours."""
+    """The table of work done by a peer as well: what counts is the median of the ratios of neighbours."""
     rows = []
-    for model, result in report["models"].items():
-        for work, median in result["median"].items():
-            peers = [name for name in median if name not in ("rustygpt", "ratio")]
-            rows.append(
-                [f"`{model}`", work, f"{median['rustygpt']:.1f}"]
-                + [f"{median[peer]:.1f}" for peer in peers]
-                + [f"{median['ratio']:.2f}"]
-            )
-    return table(["model", "work", "RustyGPT, tokens/s", "llama.cpp, tokens/s", "ratio"], rows)
+    for row in report["comparisons"]:
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+        rows.append([f"`{row['subject']}`", row["work"], amount(row["rustygpt"], row["unit"]),
+                     amount(row["theirs"], row["unit"]), row["peer"], ratio])
+    heads = ["", "work", "RustyGPT", "peer", "which", "times as fast"]
+    return f"{report['method']}\n\n" + table(heads, rows)
+
+
+def tried(report):
+    """The list of what a trial found, beside its settings."""
+    def words(things):
+        return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in things.items())
+
+    rows = []
+    for name, value in report["trial"].items():
+        bound = report.get("bounds", {}).get(name)
+        text = words(value) if isinstance(value, dict) else "none" if value == [] else f"{value}"
+        rows.append([name.replace("_", " "), text, " ".join(map(str, bound)) if bound else ""])
+    return f"{report['model']}; {words(report['settings'])}\n\n" + table(["", "found", "wanted"], rows)
 
 
 def agreed(report):
@@ -95,8 +111,10 @@ def main():
     text = [HEAD.format(folder=folder.name)]
     for file in sorted(folder.glob("*.json")):
         report = json.loads(file.read_text(encoding="utf-8"))
-        if "models" in report:
-            text += [f"## Beside llama.cpp ({file.stem})\n", origin(report), compared(report)]
+        if "comparisons" in report:
+            text += [f"## Beside others: {file.stem}\n", origin(report), compared(report)]
+        elif "trial" in report:
+            text += [f"## Trial: {file.stem}\n", origin(report), tried(report)]
         elif "agreement" in report:
             text += [f"## {file.stem.capitalize()} with llama.cpp\n", origin(report), agreed(report)]
         elif "benchmarks" in report:

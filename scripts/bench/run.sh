@@ -1,63 +1,159 @@
 #!/usr/bin/env bash
 # Every benchmark; the results as JSON under docs/performance and, for people, in docs/performance.md.
 #
-#   scripts/bench/run.sh [--quick] [--out FOLDER] [--peer "llama-bench"] [MODEL.gguf ...]
+#   scripts/bench/run.sh [--quick] [--out FOLDER] [--phases a,b,…] [--peer "chroot FOLDER"]
+#                        [--models FOLDER] [--vocabularies FOLDER] [--templates FOLDER]
 #
-# --quick shows in minutes that everything runs; its numbers mean nothing and go to target/bench.
-# MODELs are run beside llama.cpp, which --peer tells how to call (scripts/bench/compare.py). Without any,
-# prefill and decode are not measured. Run it on a machine that does nothing else.
+# Phases, in this order and without soak unless --phases says otherwise:
+#   build     our programs; all others measure what is built (and build it where it is not)
+#   forward   prefill, decode, eight sequences, beside llama-bench and llama-batched-bench
+#   load      concurrent streams over HTTP, beside llama-server
+#   gateway   what the servers cost per request and per token, beside llama-server
+#   tokenize  one megabyte, beside llama.cpp's tokenizer
+#   template  chat templates, beside llama-server and transformers
+#   deep      long contexts
+#   own       the benchmarks that have no peer
+#   overload  three times as many requests as can be answered
+#   soak      an hour of everything at random
+#
+# --peer is what stands before llama.cpp's programs (llama-server, llama-bench, llama-batched-bench, g++ with llama.h).
+# --models is what scripts/bench/models.sh made; --vocabularies and --templates are llama.cpp's ggml-vocab-*.gguf and
+# files *.jinja. A phase that lacks its folder is left out. $PYTHON runs the scripts; with PyPI's `transformers` it is one
+# more peer for templates. --quick shows in minutes that everything runs; its numbers mean nothing and go to target/bench.
+# Run it on a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
 out=docs/performance
-peer=llama-bench
-models=()
+phases=build,forward,load,gateway,tokenize,template,deep,own,overload
+peer=
+models=
+vocabularies=
+templates=
+quick=no
 profile=bench
-divan=()
-compare=()
+python=${PYTHON:-python3}
 while [ $# -gt 0 ]; do
     case $1 in
         --quick)
-            out=target/bench/performance
+            quick=yes
             profile=dev
-            divan=(--sample-count 2 --sample-size 1 --max-time 0.2)
-            compare=(--profile dev --prompt 16 --decode 8 --repetitions 1)
+            out=target/bench/performance
             ;;
         --out) out=$2 && shift ;;
+        --phases) phases=$2 && shift ;;
         --peer) peer=$2 && shift ;;
-        -*) fail "there is no option $1; the head of this file names those there are" ;;
-        *) models+=("$1") ;;
+        --models) models=${2%/} && shift ;;
+        --vocabularies) vocabularies=${2%/} && shift ;;
+        --templates) templates=${2%/} && shift ;;
+        *) fail "there is no option $1; the head of this file names those there are" ;;
     esac
     shift
 done
 
 need_rust
-need_python
 mkdir -p "$out"
 
-# Package and target of each benchmark that draws its own table.
-benchmarks=$(cargo metadata --locked --no-deps --format-version 1 | python3 -c '
-import json, sys
-for package in json.load(sys.stdin)["packages"]:
-    for target in package["targets"]:
-        if "bench" in target["kind"] and target["name"] != "forward":
-            print(package["name"], target["name"])')
+# measured SCRIPT FILE ARGUMENT…: one of the comparisons. A failure is told and does not stop the others.
+failures=()
+measured() {
+    local script=$1 file=$2
+    shift 2
+    say "$script > $out/$file [$((SECONDS / 60)) min $((SECONDS % 60)) s]"
+    "$python" "scripts/bench/$script" --profile "$profile" --out "$out/$file" "$@" || failures+=("$script > $file")
+}
 
-while read -r package target; do
-    command=(cargo bench --locked --profile "$profile" -p "$package" --bench "$target")
-    command+=(-- ${divan[@]+"${divan[@]}"})
-    say "${command[*]}"
-    "${command[@]}" </dev/null |
-        python3 scripts/bench/record.py --command "${command[*]}" --out "$out/${package#rustygpt-}-$target.json"
-done <<<"$benchmarks"
+# if_quick WORD… -- WORD…: the first words with --quick, else the second.
+if_quick() {
+    local first=yes words=()
+    for word in "$@"; do
+        if [ "$word" = -- ]; then first=no; elif [ "$first" = "$quick" ]; then words+=("$word"); fi
+    done
+    echo "${words[@]}"
+}
 
-if [ "${#models[@]}" -gt 0 ]; then
-    say "prefill and decode beside llama.cpp"
-    python3 scripts/bench/compare.py ${compare[@]+"${compare[@]}"} --peer "$peer" \
-        --out "$out/forward.json" "${models[@]}"
-else
-    say "no model was named: prefill and decode are not measured"
-fi
-python3 scripts/bench/report.py "$out"
+build() { "$python" scripts/bench/executables.py "$profile" >/dev/null; }
+
+forward() {
+    # shellcheck disable=SC2046 # words on purpose, here and below
+    measured compare.py forward.json --peer "$peer" $(if_quick --repetitions 1 --prompt 32 --decode 4 -- --repetitions 3) \
+        "$models"/llama-3.2-1b.{q4_k_m,q8_0}.gguf "$models"/qwen2.5-0.5b.{q8_0,bf16}.gguf
+}
+
+deep() {
+    local depths=16,4096,16384
+    [ "$quick" = no ] || depths=16,64,128
+    # shellcheck disable=SC2046
+    measured compare.py deep.json --peer "$peer" --depths $depths --decode 32 --repetitions 1 \
+        $(if_quick "$models/qwen2.5-0.5b.q8_0.gguf" -- "$models"/{qwen2.5-0.5b.q8_0,llama-3.2-1b.q4_k_m}.gguf)
+}
+
+load() {
+    # shellcheck disable=SC2046
+    measured load.py load-512.json --peer "$peer" --streams 8 $(if_quick --repetitions 1 --tokens 4 -- --repetitions 2) \
+        $(if_quick "$models/llama-tiny.f16.gguf" -- "$models/llama-3.2-1b.q4_k_m.gguf")
+    # shellcheck disable=SC2046
+    measured load.py load-mixed.json --peer "$peer" --mix --streams 1,4,8,32 --repetitions 1 $(if_quick --tokens 4 --) \
+        $(if_quick "$models/llama-tiny.f16.gguf" -- "$models/qwen2.5-0.5b.q8_0.gguf")
+}
+
+gateway() {
+    # shellcheck disable=SC2046
+    measured gateway.py gateway.json --peer "$peer" $(if_quick --repetitions 1 --) "$models/llama-pico.f16.gguf"
+}
+
+tokenize() {
+    # shellcheck disable=SC2046
+    measured tokenising.py tokenize.json --peer "$peer" $(if_quick --repetitions 1 -- --repetitions 3) \
+        "$vocabularies"/ggml-vocab-*.gguf
+}
+
+template() {
+    # shellcheck disable=SC2046
+    measured rendering.py template.json --peer "$peer" --model "$models/llama-tiny.f16.gguf" \
+        $(if_quick --repetitions 1 --) "$templates"/*.jinja
+}
+
+own() {
+    local executables package target executable
+    executables=$("$python" scripts/bench/executables.py "$profile")
+    while read -r package target; do
+        executable=$(sed -n "s/^$target //p" <<<"$executables")
+        say "cargo bench -p $package --bench $target"
+        # shellcheck disable=SC2046
+        "$executable" --bench $(if_quick --sample-count 2 --sample-size 1 --max-time 0.2 -- --max-time 3) </dev/null |
+            "$python" scripts/bench/record.py --command "cargo bench -p $package --bench $target" \
+                --out "$out/${package#rustygpt-}-$target.json" || failures+=("$target")
+    done <<'END'
+rustygpt-api gateway
+rustygpt-model engine
+rustygpt-model template
+rustygpt-model tokenizer
+END
+}
+
+overload() {
+    # shellcheck disable=SC2046
+    measured overload.py overload.json $(if_quick --peak-seconds 3 --seconds 6 --) "$models/llama-tiny.f16.gguf"
+}
+
+soak() {
+    # shellcheck disable=SC2046
+    measured soak.py soak.json $(if_quick --seconds 10 --) "$models"/llama-{tiny,pico}.f16.gguf
+}
+
+for phase in ${phases//,/ }; do
+    case $phase in
+        build | own) ;;
+        tokenize) [ -n "$vocabularies" ] || { say "$phase: no --vocabularies" && continue; } ;;
+        template) [ -n "$templates" ] && [ -n "$models" ] || { say "$phase: no --templates or no --models" && continue; } ;;
+        forward | load | gateway | deep | overload | soak) [ -n "$models" ] || { say "$phase: no --models" && continue; } ;;
+        *) fail "there is no phase $phase; the head of this file names those there are" ;;
+    esac
+    $phase
+done
+"$python" scripts/bench/report.py "$out"
+say "measured in $((SECONDS / 60)) min $((SECONDS % 60)) s"
+[ "${#failures[@]}" -eq 0 ] || fail "failed: ${failures[*]}"
