@@ -6,6 +6,9 @@
 use libfuzzer_sys::fuzz_target;
 use rustygpt_model::prompt::{ChatTemplate, RenderRequest};
 
+/// Steps of a rendering: enough to reach everything, few enough to try many.
+const STEPS: u64 = 20_000;
+
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -18,6 +21,6 @@ fuzz_target!(|bytes: &[u8]| {
         ..RenderRequest::default()
     });
     if let Ok(template) = ChatTemplate::from_source(source, Some("<s>".to_owned()), None) {
-        let _ = template.render(&request);
+        let _ = template.render_within(&request, STEPS);
     }
 });

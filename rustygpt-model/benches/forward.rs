@@ -1,5 +1,6 @@
 //! Prefill and decode of one model file: `cargo bench -p rustygpt-model --features candle --bench
-//! forward -- MODEL [--prompt 512] [--decode 64] [--sequences 1,8] [--depths 0] [--repetitions 3]`.
+//! forward -- MODEL [--prompt 512] [--decode 64] [--sequences 1,8] [--depths 0] [--repetitions 3]
+//! [--threads 2]`.
 //!
 //! `--depths` is how many tokens each sequence holds before it decodes; they are read first, a chunk
 //! at a time, and that is timed as well. Prints one JSON object. Whole passes of whole models take
@@ -12,7 +13,7 @@
     reason = "a benchmark talks to its caller"
 )]
 
-use rustygpt_model::candle::{CandleModel, LoadOptions, load};
+use rustygpt_model::candle::{CandleModel, LoadOptions, load, use_threads};
 use rustygpt_model::contract::{
     BlockId, Forward, LogitRows, Phase, SequenceId, SequenceStep, StepPlan,
 };
@@ -52,6 +53,7 @@ fn arguments() -> Option<Arguments> {
             "--prompt" => parsed.prompt = words.next()?.parse().ok()?,
             "--decode" => parsed.decode = words.next()?.parse().ok()?,
             "--repetitions" => parsed.repetitions = words.next()?.parse().ok()?,
+            "--threads" => use_threads(words.next()?.parse().ok()?).ok()?,
             "--sequences" => parsed.sequences = list(&words.next()?)?,
             "--depths" => parsed.depths = list(&words.next()?)?,
             path => parsed.model = PathBuf::from(path),

@@ -2,9 +2,9 @@
 """Do RustyGPT and llama.cpp compute the same on the same file? Greedy answers and log-probabilities
 of a few conversations, both with an f32 cache.
 
-  scripts/bench/agree.py --peer "llama-server" --out docs/performance/agreement.json MODEL.gguf ...
+  scripts/bench/agree.py --peer "chroot FOLDER" --out docs/performance/agreement.json MODEL.gguf ...
 
-`--peer` is how llama-server is called here (for example through chroot). Quantised products round
+`--peer` is what stands before llama-server here. Quantised products round
 differently (llama.cpp and we cut activations into other blocks), so two right engines part ways
 where two tokens are nearly equally likely. What counts: how far the log-probabilities of the same
 token after the same text lie apart, and how close the two candidates were where the texts part.
@@ -12,16 +12,11 @@ token after the same text lie apart, and how close the two candidates were where
 import argparse
 import json
 import pathlib
-import shlex
-import socket
 import statistics
-import subprocess
-import tempfile
-import time
-import urllib.error
 import urllib.request
 
 import record
+import servers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROMPTS = [
@@ -33,55 +28,23 @@ PROMPTS = [
 ]
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def ask(url, key, body):
+def ask(server, body):
     request = urllib.request.Request(
-        url + "/v1/chat/completions", json.dumps(body).encode(),
-        {"Content-Type": "application/json", "Authorization": f"Bearer {key}"})
+        f"http://{server.address}/v1/chat/completions", json.dumps(body).encode(),
+        {"Content-Type": "application/json", "Authorization": f"Bearer {server.key}"})
     with urllib.request.urlopen(request, timeout=600) as response:
         return json.load(response)
 
 
-def wait(url, process):
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise SystemExit(f"a server ended with status {process.returncode}")
-        try:
-            # llama-server answers /health with 503 until its model is loaded.
-            path = "/healthz" if url.endswith("#ours") else "/health"
-            urllib.request.urlopen(url.removesuffix("#ours") + path, timeout=2)
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise SystemExit("a server did not start")
-
-
-def answers(url, key, tokens):
+def answers(server, tokens):
     result = []
     for prompt in PROMPTS:
-        answer = ask(url, key, {
-            "model": "m", "messages": [{"role": "user", "content": prompt}], "temperature": 0,
+        answer = ask(server, {
+            "model": servers.MODEL, "messages": [{"role": "user", "content": prompt}], "temperature": 0,
             "max_tokens": tokens, "logprobs": True, "top_logprobs": 5})
         content = answer["choices"][0]["logprobs"]["content"]
         result.append({"prompt_tokens": answer["usage"]["prompt_tokens"], "content": content})
     return result
-
-
-def run(command, url, key_file, tokens, ours):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait(url + ("#ours" if ours else ""), process)
-        key = key_file.read_text().strip() if key_file else "none"
-        return answers(url, key, tokens)
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 def compare(ours, theirs):
@@ -104,7 +67,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", type=pathlib.Path)
     parser.add_argument("--binary", default=str(ROOT / "target/release/rustygpt"))
-    parser.add_argument("--peer", default="llama-server")
+    parser.add_argument("--peer", default="")
     parser.add_argument("--tokens", type=int, default=48)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
@@ -115,17 +78,12 @@ def main():
         "agreement": {},
     }
     for model in arguments.models:
-        with tempfile.TemporaryDirectory() as folder:
-            port = free_port()
-            ours = run([arguments.binary, "serve", "--model", f"{model}=m", "--port", str(port),
-                        "--data-dir", folder, "--kv-type", "f32", "--ctx", "2048"],
-                       f"http://127.0.0.1:{port}", pathlib.Path(folder) / "api-key",
-                       arguments.tokens, True)
-        port = free_port()
-        theirs = run(shlex.split(arguments.peer) + [
-            "-m", str(model), "--port", str(port), "--cache-type-k", "f32", "--cache-type-v", "f32",
-            "-fa", "off", "-np", "1", "-c", "2048", "--no-warmup"],
-            f"http://127.0.0.1:{port}", None, arguments.tokens, False)
+        options = ["--kv-type", "f32", "--ctx", "2048"]
+        with servers.ours(arguments.binary, model, options) as server:
+            ours = answers(server, arguments.tokens)
+        options = ["--cache-type-k", "f32", "--cache-type-v", "f32", "-fa", "off", "-np", "1", "-c", "2048", "--no-warmup"]
+        with servers.theirs(arguments.peer, model, options) as server:
+            theirs = answers(server, arguments.tokens)
         rows = [compare(mine, other) for mine, other in zip(ours, theirs)]
         report["agreement"][model.name] = rows
         margins = [row["margin_where_they_part"] for row in rows]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prefill and decode of RustyGPT beside llama.cpp, on the same files, in turn, in the same minutes.
 
-  scripts/bench/compare.py --peer "chroot /opt/sid" [--depths 16,4096,16384] MODEL.gguf ...
+  scripts/bench/compare.py --peer "chroot FOLDER" [--depths 16,4096,16384] MODEL.gguf ...
 
 Needs llama-bench and llama-batched-bench on the peer's side (Debian: llama.cpp-tools, llama.cpp-tools-extra), which run
 with their defaults but for the number of threads. Without `--depths`: a prompt's prefill, decode of one sequence and of
@@ -22,9 +22,9 @@ SEQUENCES = 8
 SHALLOW = 32
 
 
-def output(command, **options):
+def output(command):
     """What a program said."""
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
 
 
 class Engines:
@@ -37,12 +37,10 @@ class Engines:
 
     def ours(self, model, **options):
         """One repetition of our benchmark."""
-        command = [self.forward, str(model), "--repetitions", "1", "--bench"]
+        command = [self.forward, str(model), "--threads", self.threads, "--repetitions", "1", "--bench"]
         for name, value in options.items():
             command += [f"--{name}", str(value)]
-        # Whichever pool of threads computes.
-        environment = {**os.environ, "RAYON_NUM_THREADS": self.threads, "RUSTYGPT_THREADS": self.threads}
-        return json.loads(output(command, env=environment))["tokens_per_second"][0]
+        return json.loads(output(command))["tokens_per_second"][0]
 
     def bench(self, model, prompt, decode):
         """llama-bench: prefill and decode of one sequence."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the servers themselves cost: our whole server beside llama.cpp's, on a model so small that it hardly computes.
 
-  scripts/bench/gateway.py --peer "chroot /opt/sid" TINY.gguf
+  scripts/bench/gateway.py --peer "chroot FOLDER" TINY.gguf
 
 Per request: an answer of one token. Per token: a stream of many, over a kept-alive connection on loopback. Beside them
 stands what each engine alone takes for the same (`cargo bench --bench forward`, `llama-bench`), so that the rest can be

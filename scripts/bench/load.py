@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Concurrent streams over HTTP: our server beside llama.cpp's with as many slots, in turn.
 
-  scripts/bench/load.py --peer "chroot /opt/sid" --streams 1,4,8,32 --mix MODEL.gguf ...
+  scripts/bench/load.py --peer "chroot FOLDER" --streams 1,4,8,32 --mix MODEL.gguf ...
 
 Each stream sends its next request when the last answer has ended. Prompts are of 512 tokens, or with `--mix` of 64 to
 1,152; none begins like another. Answers have a fixed length. Only one server computes at a time.

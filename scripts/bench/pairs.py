@@ -12,7 +12,7 @@ import record
 def parser(description, out):
     """The arguments that every comparison has."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--peer", default="", help="what stands before llama.cpp's programs, e.g. 'chroot /opt/sid'")
+    made.add_argument("--peer", default="", help="what stands before llama.cpp's programs, e.g. 'chroot FOLDER'")
     made.add_argument("--profile", default="bench", help="cargo's; anything but bench measures nothing")
     made.add_argument("--repetitions", type=int, default=5)
     made.add_argument("--out", type=pathlib.Path, default=executables.ROOT / "docs/performance" / out)

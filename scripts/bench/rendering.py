@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Chat templates: our renderer beside llama.cpp's and transformers', with the same templates and requests.
 
-  scripts/bench/rendering.py --peer "chroot /opt/sid" --model TINY.gguf TEMPLATE.jinja ...
+  scripts/bench/rendering.py --peer "chroot FOLDER" --model TINY.gguf TEMPLATE.jinja ...
 
 llama.cpp's renderer is reached through its server: what `POST /apply-template` takes longer than `GET /health` on the
 same kept-alive connection. transformers (if this Python has it) renders in its own process. Ours goes

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One megabyte through our tokenizer and llama.cpp's, in turn; the ids are compared, too.
 
-  scripts/bench/tokenising.py --peer "chroot /opt/sid" VOCABULARY.gguf ...
+  scripts/bench/tokenising.py --peer "chroot FOLDER" VOCABULARY.gguf ...
 
 Needs g++ and llama.h on the peer's side (Debian: g++, libllama-dev), for scripts/bench/peer/tokenize.cpp.
 Only tokenising is timed, as plain text without special tokens.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// Longest output, in bytes.
 const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;
 /// Steps of the template machine per rendering.
-const FUEL: u64 = 50_000_000;
+pub(super) const STEPS: u64 = 50_000_000;
 /// The name the template has in error messages.
 const NAME: &str = "chat_template";
 
@@ -24,11 +24,11 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    /// Compiles a template's text.
+    /// Compiles a template's text; a rendering may take `steps`.
     ///
     /// # Errors
     /// [`ModelError::Template`] for a syntax error.
-    pub(super) fn new(source: &str) -> Result<Self, ModelError> {
+    pub(super) fn new(source: &str, steps: u64) -> Result<Self, ModelError> {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         let syntax = SyntaxConfig::builder()
@@ -38,7 +38,7 @@ impl Compiled {
             .map_err(|error| model_error(&error))?;
         environment.set_syntax(syntax);
         environment.set_debug(false);
-        environment.set_fuel(Some(FUEL));
+        environment.set_fuel(Some(steps));
         environment.set_formatter(|out, _state, value| write_value(value, out));
         python::install(&mut environment);
         let now = Arc::new(AtomicI64::new(0));

@@ -30,13 +30,13 @@ struct Reads {
 }
 
 impl Rendering {
-    /// Compiles a template.
+    /// Compiles a template; each attempt to render it may take `steps`.
     ///
     /// # Errors
     /// [`ModelError::Template`] for a syntax error.
-    pub(super) fn new(source: &str) -> Result<Self, ModelError> {
+    pub(super) fn new(source: &str, steps: u64) -> Result<Self, ModelError> {
         Ok(Self {
-            compiled: Compiled::new(source)?,
+            compiled: Compiled::new(source, steps)?,
             source: source.to_owned(),
             reads: OnceCell::new(),
         })

@@ -1,6 +1,7 @@
 //! [`ChatTemplate`]: a model's chat template.
 
 use super::RenderRequest;
+use super::environment::STEPS;
 use super::render::Rendering;
 use super::request::token_text;
 use crate::contract::ModelError;
@@ -198,7 +199,17 @@ impl ChatTemplate {
     /// # Errors
     /// [`ModelError::Template`] with the template's own message.
     pub fn render(&self, request: &RenderRequest) -> Result<String, ModelError> {
-        Rendering::new(&self.text_for(request).text)?.render(request, self.tokens(), self.now())
+        self.render_within(request, STEPS)
+    }
+
+    /// As [`Self::render`], in so many steps of the template machine. The usual number lets a
+    /// hostile template run for seconds, which is too long where many are tried.
+    ///
+    /// # Errors
+    /// [`ModelError::Template`] with the template's own message, or that it takes too many steps.
+    pub fn render_within(&self, request: &RenderRequest, steps: u64) -> Result<String, ModelError> {
+        let rendering = Rendering::new(&self.text_for(request).text, steps)?;
+        rendering.render(request, self.tokens(), self.now())
     }
 
     /// The text that serves this request.
@@ -363,6 +374,16 @@ mod tests {
         );
         write("tokenizer_config.json", "{");
         assert!(ChatTemplate::from_directory(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_rendering_ends_after_its_steps() {
+        let source = "{% for a in range(1000) %}{{ a }}{% endfor %}";
+        let template = ChatTemplate::from_source(source, None, None).unwrap();
+        let request = RenderRequest::default();
+        assert!(template.render_within(&request, 100_000).is_ok());
+        let error = template.render_within(&request, 1000).unwrap_err();
+        assert!(error.to_string().contains("too many steps"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The helper process: what it is told, what it answers, and its main.
 
 use super::RenderRequest;
+use super::environment::STEPS;
 use super::render::Rendering;
 use crate::contract::ModelError;
 use serde::{Deserialize, Serialize};
@@ -107,7 +108,7 @@ fn answer(known: &mut Recent<Result<Rendering, String>>, order: &Order) -> Answe
     if let Some(source) = &order.source {
         known.insert(
             order.hash,
-            Rendering::new(source).map_err(|error| message(&error)),
+            Rendering::new(source, STEPS).map_err(|error| message(&error)),
         );
     }
     let Some(rendering) = known.touch(order.hash) else {
