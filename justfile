@@ -17,8 +17,8 @@ test:
     ./scripts/test.sh
 
 # Lines covered by tests, as HTML under .coverage.
-coverage:
-    ./scripts/coverage.sh
+coverage *arguments:
+    ./scripts/coverage.sh {{arguments}}
 
 # Licences, advisories and sources of the dependencies.
 deny:
