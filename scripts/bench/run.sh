@@ -78,7 +78,8 @@ build() { "$python" scripts/bench/executables.py "$profile" >/dev/null; }
 
 forward() {
     # shellcheck disable=SC2046 # words on purpose, here and below
-    measured compare.py forward.json --peer "$peer" $(if_quick --repetitions 1 --prompt 32 --decode 4 -- --repetitions 3) \
+    measured compare.py forward.json --peer "$peer" \
+        $(if_quick --repetitions 1 --prompt 32 --decode 4 -- --repetitions 3 --decode 32) \
         "$models"/llama-3.2-1b.{q4_k_m,q8_0}.gguf "$models"/qwen2.5-0.5b.{q8_0,bf16}.gguf
 }
 
@@ -87,7 +88,7 @@ deep() {
     [ "$quick" = no ] || depths=16,64,128
     # shellcheck disable=SC2046
     measured compare.py deep.json --peer "$peer" --depths $depths --decode 32 --repetitions 1 \
-        $(if_quick "$models/qwen2.5-0.5b.q8_0.gguf" -- "$models"/{qwen2.5-0.5b.q8_0,llama-3.2-1b.q4_k_m}.gguf)
+        "$models/llama-$(if_quick tiny.f16 -- 3.2-1b.q4_k_m).gguf"
 }
 
 load() {
@@ -106,7 +107,7 @@ gateway() {
 
 tokenize() {
     # shellcheck disable=SC2046
-    measured tokenising.py tokenize.json --peer "$peer" $(if_quick --repetitions 1 -- --repetitions 3) \
+    measured tokenising.py tokenize.json --peer "$peer" $(if_quick --repetitions 1 -- --repetitions 2) \
         "$vocabularies"/ggml-vocab-*.gguf
 }
 
@@ -123,7 +124,7 @@ own() {
         executable=$(sed -n "s/^$target //p" <<<"$executables")
         say "cargo bench -p $package --bench $target"
         # shellcheck disable=SC2046
-        "$executable" --bench $(if_quick --sample-count 2 --sample-size 1 --max-time 0.2 -- --max-time 3) </dev/null |
+        "$executable" --bench $(if_quick --sample-count 2 --sample-size 1 --max-time 0.2 -- --max-time 2) </dev/null |
             "$python" scripts/bench/record.py --command "cargo bench -p $package --bench $target" \
                 --out "$out/${package#rustygpt-}-$target.json" || failures+=("$target")
     done <<'END'
