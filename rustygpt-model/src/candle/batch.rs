@@ -14,15 +14,35 @@ pub(crate) struct Batch {
     pub(crate) slots: Vec<usize>,
     /// The sequences.
     pub(crate) spans: Vec<Span>,
+    /// The phases of the rows, run by run.
+    pub(crate) phases: Vec<PhaseRun>,
     /// Rows that want logits.
-    pub(crate) logit_rows: Vec<u32>,
+    pub(crate) logit_rows: Vec<usize>,
+    /// The phases of these, run by run.
+    pub(crate) logit_phases: Vec<PhaseRun>,
+}
+
+/// Consecutive rows of one phase. Which kernels compute a row goes by its phase, never by the
+/// number of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PhaseRun {
+    /// What they are.
+    pub(crate) phase: Phase,
+    /// How many.
+    pub(crate) rows: usize,
+}
+
+/// Adds rows to a list of runs.
+fn extend(runs: &mut Vec<PhaseRun>, phase: Phase, rows: usize) {
+    match runs.last_mut() {
+        Some(run) if run.phase == phase => run.rows += rows,
+        _ if rows > 0 => runs.push(PhaseRun { phase, rows }),
+        _ => {}
+    }
 }
 
 /// One sequence's rows.
 pub(crate) struct Span {
-    /// What its rows are: which kernels compute them goes by this, never by their number.
-    #[expect(dead_code, reason = "the kernels that choose by it are on their way")]
-    pub(crate) phase: Phase,
     /// Its first row in the batch.
     pub(crate) first_row: usize,
     /// How many rows.
@@ -45,7 +65,9 @@ impl Batch {
             known: Vec::with_capacity(tokens),
             slots: Vec::with_capacity(tokens),
             spans: Vec::with_capacity(plan.sequences.len()),
+            phases: Vec::new(),
             logit_rows: Vec::new(),
+            logit_phases: Vec::new(),
         };
         for step in &plan.sequences {
             let end = step.start + step.tokens.len();
@@ -79,15 +101,12 @@ impl Batch {
             let rows = step.tokens.len();
             match step.logits {
                 LogitRows::None => {}
-                LogitRows::Last => batch.logit_rows.push((first_row + rows - 1) as u32),
-                LogitRows::All => {
-                    batch
-                        .logit_rows
-                        .extend((first_row..first_row + rows).map(|row| row as u32));
-                }
+                LogitRows::Last => batch.logit_rows.push(first_row + rows - 1),
+                LogitRows::All => batch.logit_rows.extend(first_row..first_row + rows),
             }
+            extend(&mut batch.phases, step.phase, rows);
+            extend(&mut batch.logit_phases, step.phase, step.logit_rows());
             batch.spans.push(Span {
-                phase: step.phase,
                 first_row,
                 rows,
                 start: step.start,
@@ -99,6 +118,32 @@ impl Batch {
             });
         }
         Ok(batch)
+    }
+
+    /// One sequence, of whose tokens only the places in the cache are known.
+    #[cfg(test)]
+    pub(crate) fn for_tests(slots: Vec<usize>, start: usize, blocks: Vec<usize>) -> Self {
+        let rows = slots.len();
+        Self {
+            ids: vec![0; rows],
+            positions: (start..start + rows)
+                .map(|position| position as u32)
+                .collect(),
+            known: vec![start + rows; rows],
+            slots,
+            spans: vec![Span {
+                first_row: 0,
+                rows,
+                start,
+                blocks,
+            }],
+            phases: vec![PhaseRun {
+                phase: Phase::Prompt,
+                rows,
+            }],
+            logit_rows: Vec::new(),
+            logit_phases: Vec::new(),
+        }
     }
 
     /// Rows in the batch.

@@ -2,13 +2,16 @@
 //! and the options by which families differ. A family with another shape implements
 //! [`LanguageFamily`] on its own.
 
+use super::attention::Attention;
 use super::batch::Batch;
-use super::cache::{Attention, PagedCache};
+use super::cache::PagedCache;
+use super::elementwise::{self, Activation};
 use super::families::LanguageFamily;
 use super::load::{LoadError, Loader};
-use super::operations::{Activation, Linear, Matrix, Projections, RmsNorm, soft_cap};
-use super::rope::{Rope, RopeParameters};
-use candle_core::{Device, Result, Tensor};
+use super::norm::RmsNorm;
+use super::operations::{Input, Linear, Matrix, Projections};
+use super::rope::{Rope, RopeParameters, Rotation};
+use candle_core::Result;
 
 /// What a family says of its decoder, beyond the sizes in the file.
 pub(crate) struct DecoderOptions {
@@ -52,14 +55,46 @@ pub(crate) struct LayerOptions {
 /// A loaded decoder.
 pub(crate) struct Decoder {
     embeddings: Matrix,
-    embedding_scale: Option<f64>,
+    embedding_scale: Option<f32>,
     layers: Vec<Layer>,
     ropes: Vec<Rope>,
     output_norm: RmsNorm,
     output: Linear,
     logit_soft_cap: Option<f32>,
-    head_dimension: usize,
     activation: Activation,
+    buffers: Buffers,
+}
+
+/// Memory of a step, kept from one step to the next: fresh memory costs more than what is computed
+/// in it.
+#[derive(Default)]
+struct Buffers {
+    /// The residual stream.
+    residual: Vec<f32>,
+    /// Its normalisation.
+    normed: Vec<f32>,
+    /// What a layer's half adds to it.
+    branch: Vec<f32>,
+    layer: LayerBuffers,
+}
+
+/// Memory of half a layer.
+#[derive(Default)]
+struct LayerBuffers {
+    /// Queries; the gate.
+    first: Vec<f32>,
+    /// What attention gives; what goes through the gate.
+    second: Vec<f32>,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+/// The first `length` numbers of memory that grows as needed.
+fn grown(memory: &mut Vec<f32>, length: usize) -> &mut [f32] {
+    if memory.len() < length {
+        memory.resize(length, 0.0);
+    }
+    &mut memory[..length]
 }
 
 struct Layer {
@@ -74,6 +109,7 @@ struct Layer {
     feed_forward_norm: RmsNorm,
     gate_up: Projections<2>,
     down: Linear,
+    feed_forward_width: usize,
     post_feed_forward_norm: Option<RmsNorm>,
 }
 
@@ -108,14 +144,14 @@ impl Decoder {
             .collect::<std::result::Result<Vec<_>, _>>()?;
         Ok(Self {
             embeddings,
-            embedding_scale: options.embedding_scale,
+            embedding_scale: options.embedding_scale.map(|scale| scale as f32),
             layers,
             ropes,
             output_norm: loader.norm("output_norm", sizes.hidden)?,
             output,
             logit_soft_cap: options.logit_soft_cap,
-            head_dimension: sizes.head_dimension,
             activation: options.activation,
+            buffers: Buffers::default(),
         })
     }
 }
@@ -149,6 +185,7 @@ impl Layer {
                     .attention_scale
                     .unwrap_or_else(|| (dimension as f64).powf(-0.5)) as f32,
                 window: layer.window,
+                soft_cap: None,
             },
             attention_output: loader.linear(&name("attn_output"), hidden, query_width)?,
             post_attention_norm: loader.optional_norm(&name("post_attention_norm"), hidden)?,
@@ -165,6 +202,7 @@ impl Layer {
                 hidden,
             )?,
             down: loader.linear(&name("ffn_down"), hidden, feed_forward)?,
+            feed_forward_width: feed_forward,
             post_feed_forward_norm: loader.optional_norm(&name("post_ffw_norm"), hidden)?,
         })
     }
@@ -175,50 +213,142 @@ impl LanguageFamily for Decoder {
         self.output.weights.outputs()
     }
 
-    fn logits(&mut self, batch: &Batch, cache: &mut PagedCache) -> Result<Option<Tensor>> {
-        let ids = Tensor::from_slice(&batch.ids, batch.ids.len(), &Device::Cpu)?;
-        let mut x = self.embeddings.rows(&ids)?;
-        if let Some(scale) = self.embedding_scale {
-            x = (x * scale)?;
-        }
+    fn logits(&mut self, batch: &Batch, cache: &mut PagedCache) -> Result<Vec<f32>> {
+        let Self {
+            layers, buffers, ..
+        } = self;
+        let hidden = self.output_norm.weights.len();
+        let rows = batch.tokens();
         let rotations: Vec<_> = self.ropes.iter().map(|rope| rope.rotation(batch)).collect();
-        for (index, layer) in self.layers.iter().enumerate() {
-            let normed = layer.attention_norm.forward(&x)?;
-            let [mut queries, mut keys, values] = layer.queries_keys_values.forward(&normed)?;
-            if let Some(norm) = &layer.query_norm {
-                queries = norm.forward(&queries)?;
+        let residual = grown(&mut buffers.residual, rows * hidden);
+        let normed = grown(&mut buffers.normed, rows * hidden);
+        let branch = grown(&mut buffers.branch, rows * hidden);
+        self.embeddings.rows(&batch.ids, residual)?;
+        if let Some(factor) = self.embedding_scale {
+            elementwise::scale(residual, factor);
+        }
+        for (index, layer) in layers.iter().enumerate() {
+            match index {
+                0 => layer.attention_norm.forward(residual, normed),
+                // The branch of the layer before is added on the way.
+                _ => (layer.attention_norm).add_and_normalise(residual, branch, normed),
             }
-            if let Some(norm) = &layer.key_norm {
-                keys = norm.forward(&keys)?;
+            layer.attend(
+                index,
+                batch,
+                cache,
+                &rotations[layer.rope],
+                normed,
+                branch,
+                &mut buffers.layer,
+            )?;
+            (layer.feed_forward_norm).add_and_normalise(residual, branch, normed);
+            layer.feed_forward(batch, self.activation, normed, branch, &mut buffers.layer)?;
+        }
+        let wanted = batch.logit_rows.len();
+        if wanted == 0 {
+            return Ok(Vec::new());
+        }
+        let normed = &mut normed[..wanted * hidden];
+        for (normed, &row) in normed.chunks_exact_mut(hidden).zip(&batch.logit_rows) {
+            let values = residual[row * hidden..].iter().zip(&branch[row * hidden..]);
+            for (normed, (residual, branch)) in normed.iter_mut().zip(values) {
+                *normed = residual + branch;
             }
-            let rotation = &rotations[layer.rope];
-            let queries = rotation.apply(&queries, self.head_dimension)?;
-            let keys = rotation.apply(&keys, self.head_dimension)?;
-            let attended =
-                cache.attend(index, &layer.attention, batch, &queries, &keys, &values)?;
-            let mut attended = layer.attention_output.forward(&attended)?;
-            if let Some(norm) = &layer.post_attention_norm {
-                attended = norm.forward(&attended)?;
-            }
-            x = (x + attended)?;
+        }
+        self.output_norm.in_place(normed);
+        let mut logits = vec![0.0; wanted * self.output.weights.outputs()];
+        let phases = &batch.logit_phases;
+        self.output.forward(
+            Input {
+                values: normed,
+                phases,
+            },
+            &mut logits,
+        )?;
+        if let Some(cap) = self.logit_soft_cap {
+            elementwise::soft_cap(&mut logits, cap);
+        }
+        Ok(logits)
+    }
+}
 
-            let normed = layer.feed_forward_norm.forward(&x)?;
-            let [gate, up] = layer.gate_up.forward(&normed)?;
-            let mut fed = layer.down.forward(&self.activation.gated(&gate, &up)?)?;
-            if let Some(norm) = &layer.post_feed_forward_norm {
-                fed = norm.forward(&fed)?;
-            }
-            x = (x + fed)?;
+impl Layer {
+    /// Attention, from the normalised residual stream to what is added to it.
+    fn attend(
+        &self,
+        index: usize,
+        batch: &Batch,
+        cache: &mut PagedCache,
+        rotation: &Rotation,
+        normed: &[f32],
+        branch: &mut [f32],
+        buffers: &mut LayerBuffers,
+    ) -> Result<()> {
+        let rows = batch.tokens();
+        let phases = &batch.phases;
+        let shape = cache.shape();
+        let kv_width = shape.kv_heads * shape.head_dimension;
+        let query_width = self.attention.heads * shape.head_dimension;
+        let queries = grown(&mut buffers.first, rows * query_width);
+        let keys = grown(&mut buffers.keys, rows * kv_width);
+        let values = grown(&mut buffers.values, rows * kv_width);
+        let input = Input {
+            values: normed,
+            phases,
+        };
+        (self.queries_keys_values).forward(input, [&mut *queries, &mut *keys, &mut *values])?;
+        if let Some(norm) = &self.query_norm {
+            norm.in_place(queries);
         }
-        if batch.logit_rows.is_empty() {
-            return Ok(None);
+        if let Some(norm) = &self.key_norm {
+            norm.in_place(keys);
         }
-        let rows = Tensor::from_slice(&batch.logit_rows, batch.logit_rows.len(), &Device::Cpu)?;
-        let last = self.output_norm.forward(&x.index_select(&rows, 0)?)?;
-        let logits = self.output.forward(&last)?;
-        match self.logit_soft_cap {
-            Some(cap) => Ok(Some(soft_cap(&logits, cap)?)),
-            None => Ok(Some(logits)),
+        rotation.apply(queries, shape.head_dimension);
+        rotation.apply(keys, shape.head_dimension);
+        cache.store(index, batch, keys, values);
+        let attended = grown(&mut buffers.second, rows * query_width);
+        cache.attend(index, &self.attention, batch, queries, attended);
+        let input = Input {
+            values: attended,
+            phases,
+        };
+        self.attention_output.forward(input, branch)?;
+        if let Some(norm) = &self.post_attention_norm {
+            norm.in_place(branch);
         }
+        Ok(())
+    }
+
+    /// The feed-forward network, likewise.
+    fn feed_forward(
+        &self,
+        batch: &Batch,
+        activation: Activation,
+        normed: &[f32],
+        branch: &mut [f32],
+        buffers: &mut LayerBuffers,
+    ) -> Result<()> {
+        let length = batch.tokens() * self.feed_forward_width;
+        let phases = &batch.phases;
+        let gate = grown(&mut buffers.first, length);
+        let up = grown(&mut buffers.second, length);
+        let input = Input {
+            values: normed,
+            phases,
+        };
+        self.gate_up.forward(input, [&mut *gate, &mut *up])?;
+        activation.gate(gate, up);
+        self.down.forward(
+            Input {
+                values: gate,
+                phases,
+            },
+            branch,
+        )?;
+        if let Some(norm) = &self.post_feed_forward_norm {
+            norm.in_place(branch);
+        }
+        Ok(())
     }
 }

@@ -2,10 +2,11 @@
 
 use super::CacheType;
 use super::batch::Batch;
-use super::cache::PagedCache;
+use super::cache::{BlockShape, PagedCache};
 use super::families::{self, LanguageFamily};
 use super::hyperparameters::Hyperparameters;
-use super::operations::{Linear, Matrix, Projections, RmsNorm};
+use super::norm::RmsNorm;
+use super::operations::{Linear, Matrix, Projections};
 use super::products::{Element, Widened};
 use crate::contract::{Forward, ForwardError, Geometry, Logits, ModelError, StepPlan};
 use crate::registry::available_memory;
@@ -117,14 +118,10 @@ impl Forward for CandleModel {
             });
         }
         let device = |error: candle_core::Error| ForwardError::Device(Box::new(error));
-        let logits = self
+        let values = self
             .family
             .logits(&batch, &mut self.cache)
             .map_err(device)?;
-        let values = match logits {
-            Some(logits) => super::operations::to_values(&logits).map_err(device)?,
-            None => Vec::new(),
-        };
         Ok(Logits { values, vocabulary })
     }
 }
@@ -148,10 +145,12 @@ pub fn load(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, Mo
 fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, LoadError> {
     let loader = Loader::new(files)?;
     let sizes = &loader.sizes;
-    let bytes_per_position = 2
-        * (sizes.layers * sizes.kv_heads * sizes.head_dimension * options.cache_type.bytes())
-            as u64;
-    let bytes_per_block = bytes_per_position * options.block_size as u64;
+    let shape = BlockShape {
+        block_size: options.block_size,
+        kv_heads: sizes.kv_heads,
+        head_dimension: sizes.head_dimension,
+    };
+    let bytes_per_block = (sizes.layers * shape.bytes(options.cache_type)) as u64;
     let wanted = options.context_length.unwrap_or(sizes.context_length);
     if wanted > sizes.context_length {
         tracing::warn!(
@@ -175,19 +174,12 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
             available_bytes: options.cache_bytes,
         }));
     }
-    let cache = PagedCache::new(
-        sizes.layers,
-        sizes.kv_heads,
-        sizes.head_dimension,
-        options.block_size,
-        block_count,
-        options.cache_type,
-    );
+    let cache = PagedCache::new(sizes.layers, shape, block_count, options.cache_type);
     let family = (loader.family.load)(&loader)?;
     let geometry = Geometry {
         vocabulary: family.vocabulary(),
         context_length,
-        block_size: cache.block_size(),
+        block_size: shape.block_size,
         block_count: cache.block_count(),
     };
     Ok(CandleModel {
@@ -389,10 +381,7 @@ impl<'a> Loader<'a> {
         inputs: usize,
     ) -> Result<Linear, LoadError> {
         let weights = self.matrix(&format!("{stem}.weight"), outputs, inputs)?;
-        let bias = self
-            .optional_vector(&format!("{stem}.bias"), outputs)?
-            .map(|bias| Tensor::from_vec(bias, outputs, &Device::Cpu))
-            .transpose()?;
+        let bias = self.optional_vector(&format!("{stem}.bias"), outputs)?;
         Ok(Linear { weights, bias })
     }
 

@@ -3,17 +3,22 @@
 //! Nothing outside this folder says the tensor library's name. A family calls only the opaque
 //! operations of `operations` and `cache`, so that kernels can change without touching it.
 
+mod attention;
 mod batch;
 mod cache;
 mod decoder;
+mod elementwise;
 mod families;
 mod hyperparameters;
 mod lanes;
 mod load;
+mod norm;
 mod operations;
 mod products;
 mod rope;
+mod shared;
 mod threads;
+mod vector;
 
 pub use cache::CacheType;
 pub use load::{CandleModel, LoadOptions, load};

@@ -2,8 +2,8 @@
 
 use super::batch::Batch;
 use super::load::LoadError;
-use candle_core::{Result, Tensor};
-use rayon::prelude::*;
+use super::products::team;
+use super::vector::{Kernel, Vector, dispatch};
 use std::f64::consts::TAU;
 
 /// Which elements of a head are turned together.
@@ -99,6 +99,7 @@ pub(crate) struct Rope {
 /// Cosines and sines of one step, `tokens × pairs` each.
 pub(crate) struct Rotation {
     style: RopeStyle,
+    tokens: usize,
     pairs: usize,
     cosines: Vec<f32>,
     sines: Vec<f32>,
@@ -106,7 +107,7 @@ pub(crate) struct Rotation {
 
 impl Rope {
     /// Computes the frequencies.
-    pub(crate) fn new(parameters: &RopeParameters) -> std::result::Result<Self, LoadError> {
+    pub(crate) fn new(parameters: &RopeParameters) -> Result<Self, LoadError> {
         let pairs = parameters.dimensions / 2;
         let width = parameters.dimensions as f64;
         let mut frequencies: Vec<f64> = (0..pairs)
@@ -206,6 +207,7 @@ impl Rope {
         }
         Rotation {
             style: self.style,
+            tokens: batch.tokens(),
             pairs,
             cosines,
             sines,
@@ -213,7 +215,7 @@ impl Rope {
     }
 }
 
-fn divide(frequencies: &mut [f64], divisors: &[f32]) -> std::result::Result<(), LoadError> {
+fn divide(frequencies: &mut [f64], divisors: &[f32]) -> Result<(), LoadError> {
     if divisors.len() != frequencies.len() {
         return Err(LoadError::Invalid(format!(
             "{} rotary divisors for {} frequencies",
@@ -228,37 +230,57 @@ fn divide(frequencies: &mut [f64], divisors: &[f32]) -> std::result::Result<(), 
 }
 
 impl Rotation {
-    /// Turns `x`, `tokens × (heads · head_dimension)`.
-    pub(crate) fn apply(&self, x: &Tensor, head_dimension: usize) -> Result<Tensor> {
-        let (tokens, width) = x.dims2()?;
-        let mut values = super::operations::to_values(x)?;
-        let pairs = self.pairs;
-        values
-            .par_chunks_mut(width.max(1))
-            .enumerate()
-            .for_each(|(token, row)| {
-                let cosines = &self.cosines[token * pairs..(token + 1) * pairs];
-                let sines = &self.sines[token * pairs..(token + 1) * pairs];
-                for head in row.chunks_exact_mut(head_dimension) {
-                    match self.style {
-                        RopeStyle::Neighbours => {
-                            let turned = head[..2 * pairs].chunks_exact_mut(2);
-                            for (pair, (cosine, sine)) in turned.zip(cosines.iter().zip(sines)) {
-                                let (a, b) = (pair[0], pair[1]);
-                                pair[0] = a * cosine - b * sine;
-                                pair[1] = a * sine + b * cosine;
-                            }
-                        }
-                        RopeStyle::Halves => {
-                            let (first, second) = head[..2 * pairs].split_at_mut(pairs);
-                            let turned = first.iter_mut().zip(second);
-                            for ((a, b), (cosine, sine)) in turned.zip(cosines.iter().zip(sines)) {
-                                (*a, *b) = (*a * cosine - *b * sine, *a * sine + *b * cosine);
-                            }
-                        }
+    /// Turns `x`, `tokens × (heads · head_dimension)`, in place.
+    pub(crate) fn apply(&self, x: &mut [f32], head_dimension: usize) {
+        let tokens = self.tokens.max(1);
+        let width = x.len() / tokens;
+        team().chunks_mut(x, width, |token, row| {
+            let turns = token * self.pairs..(token + 1) * self.pairs;
+            dispatch(Turn {
+                style: self.style,
+                row,
+                head_dimension,
+                cosines: &self.cosines[turns.clone()],
+                sines: &self.sines[turns],
+            });
+        });
+    }
+}
+
+/// One token's heads.
+struct Turn<'a> {
+    style: RopeStyle,
+    row: &'a mut [f32],
+    head_dimension: usize,
+    cosines: &'a [f32],
+    sines: &'a [f32],
+}
+
+impl Kernel for Turn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let pairs = self.cosines.len();
+        for head in self.row.chunks_exact_mut(self.head_dimension) {
+            let turns = self.cosines.iter().zip(self.sines);
+            match self.style {
+                RopeStyle::Neighbours => {
+                    let turned = head[..2 * pairs].chunks_exact_mut(2);
+                    for (pair, (cosine, sine)) in turned.zip(turns) {
+                        let (a, b) = (pair[0], pair[1]);
+                        pair[0] = a * cosine - b * sine;
+                        pair[1] = a * sine + b * cosine;
                     }
                 }
-            });
-        Tensor::from_vec(values, (tokens, width), x.device())
+                RopeStyle::Halves => {
+                    let (first, second) = head[..2 * pairs].split_at_mut(pairs);
+                    let turned = first.iter_mut().zip(second);
+                    for ((a, b), (cosine, sine)) in turned.zip(turns) {
+                        (*a, *b) = (*a * cosine - *b * sine, *a * sine + *b * cosine);
+                    }
+                }
+            }
+        }
     }
 }

@@ -3,8 +3,9 @@
 
 use super::{Family, LanguageFamily, layer_types};
 use crate::candle::decoder::{Decoder, DecoderOptions, LayerOptions};
+use crate::candle::elementwise::Activation;
 use crate::candle::load::{LoadError, Loader};
-use crate::candle::operations::Activation;
+
 use crate::candle::rope::{RopeParameters, RopeScaling};
 use crate::weights::Source;
 use serde_json::Value;

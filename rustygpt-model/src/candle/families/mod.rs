@@ -5,16 +5,16 @@ use super::cache::PagedCache;
 use super::decoder::LayerOptions;
 use super::load::{LoadError, Loader};
 use crate::weights::Source;
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 /// A language model's arithmetic. It knows neither batch sizes nor the layout of the cache.
 pub(crate) trait LanguageFamily: Send {
     /// Length of a row of logits.
     fn vocabulary(&self) -> usize;
 
-    /// Computes one step and returns the wanted logits, `rows × vocabulary`, or `None` when no
-    /// row wants any.
-    fn logits(&mut self, batch: &Batch, cache: &mut PagedCache) -> Result<Option<Tensor>>;
+    /// Computes one step and returns the wanted logits, `rows × vocabulary`; empty when no row
+    /// wants any.
+    fn logits(&mut self, batch: &Batch, cache: &mut PagedCache) -> Result<Vec<f32>>;
 }
 
 /// Loads a family's weights.

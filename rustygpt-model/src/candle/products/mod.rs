@@ -5,4 +5,6 @@ mod instructions;
 mod team;
 mod widened;
 
+pub(crate) use instructions::Instructions;
+pub(crate) use team::team;
 pub(crate) use widened::{Element, Widened};
