@@ -83,6 +83,37 @@ def phi3(**changes) -> dict:
         "attention_bias": False, "embd_pdrop": 0.0, "resid_pdrop": 0.0, **changes})
 
 
+def gemma2(**changes) -> dict:
+    return config("gemma2", "Gemma2ForCausalLM", **{
+        "num_hidden_layers": 4, "head_dim": 16, "rms_norm_eps": 1e-6, "hidden_act": REMOVED,
+        "hidden_activation": "gelu_pytorch_tanh", "attention_bias": False, "sliding_window": 16,
+        "query_pre_attn_scalar": 16, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 15.0, **changes})
+
+
+def granite(**changes) -> dict:
+    return config("granite", "GraniteForCausalLM", **{
+        "attention_bias": False, "mlp_bias": False, "embedding_multiplier": 6.0, "attention_multiplier": 0.25,
+        "residual_multiplier": 0.5, "logits_scaling": 2.0, **changes})
+
+
+def olmo2(**changes) -> dict:
+    return config("olmo2", "Olmo2ForCausalLM", **{"rms_norm_eps": 1e-6, "rope_theta": 500000.0,
+                                                  "attention_bias": False, **changes})
+
+
+def smollm3(**changes) -> dict:
+    return config("smollm3", "SmolLM3ForCausalLM", **{
+        "num_hidden_layers": 5, "rms_norm_eps": 1e-6, "attention_bias": False, "mlp_bias": False,
+        "use_sliding_window": False, "sliding_window": None, **changes})
+
+
+def qwen3_moe(**changes) -> dict:
+    return config("qwen3_moe", "Qwen3MoeForCausalLM", **{
+        "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "head_dim": 16, "attention_bias": False,
+        "use_sliding_window": False, "sliding_window": None, "moe_intermediate_size": 16, "num_experts": 8,
+        "num_experts_per_tok": 3, "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": [], **changes})
+
+
 LONGROPE = {"type": "longrope", "short_factor": [1.0, 1.1, 1.25, 1.5], "long_factor": [1.2, 2.5, 6.0, 12.0]}
 QWEN = {"pre": "qwen2", "adds_bos": False}
 PLAIN = {"pre": "gpt-2"}
@@ -130,4 +161,17 @@ CASES = [
          phi3(original_max_position_embeddings=32, rope_scaling=LONGROPE), **PLAIN),
     Case("phi3-longrope-short", "Phi-3, longrope, never past the original context: short factors throughout",
          phi3(original_max_position_embeddings=512, rope_scaling=LONGROPE), server_context=512, **PLAIN),
+    Case("gemma2", "Gemma 2: capped scores and logits, every other layer sliding, four norms per layer",
+         gemma2(), **GEMMA),
+    Case("granite", "Granite 3: multipliers of embeddings, scores, residual stream and logits", granite(), **PLAIN),
+    Case("olmo2", "OLMo 2: norms behind the blocks, and over all queries and keys of a token",
+         olmo2(tie_word_embeddings=False), **PLAIN),
+    Case("smollm3", "SmolLM 3: every fourth layer without positions", smollm3(), **PLAIN),
+    Case("smollm3-layers", "SmolLM 3, what GGUF has no key for: a list of the layers without positions",
+         smollm3(num_hidden_layers=3, no_rope_layers=[0, 1, 1]), gguf=False, **PLAIN),
+    Case("qwen3-moe", "Qwen3 with experts, three of eight for each token",
+         qwen3_moe(tie_word_embeddings=False), **QWEN),
+    Case("qwen3-moe-mixed", "Qwen3 with experts, what GGUF has no key for: a layer without them, weights that do not "
+                            "add up to one",
+         qwen3_moe(norm_topk_prob=False, mlp_only_layers=[0]), gguf=False, **QWEN),
 ]

@@ -22,7 +22,7 @@ def write(path: Path, config: dict, weights: dict[str, np.ndarray], pre: str, ad
     names = gguf.get_tensor_name_map(architecture, config["num_hidden_layers"])
     for rope_name, factors in rope_factors(config).items():
         writer.add_tensor(rope_name, np.asarray(factors, dtype=np.float32))
-    for weight_name, value in weights.items():
+    for weight_name, value in experts_stacked(weights).items():
         gguf_name = names.get_name(weight_name, try_suffixes=(".weight", ".bias"))
         assert gguf_name is not None, weight_name
         writer.add_tensor(gguf_name, converted(weight_name, value, config))
@@ -32,6 +32,20 @@ def write(path: Path, config: dict, weights: dict[str, np.ndarray], pre: str, ad
     writer.close()
 
 
+def experts_stacked(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """As llama.cpp's converter writes them: gate, up and down each one tensor for all experts."""
+    stacked = {}
+    for name, value in weights.items():
+        stem, _, part = name.rpartition(".experts.")
+        if part == "gate_up_proj":
+            gate, up = np.split(value, 2, axis=1)
+            stacked[f"{stem}.experts.gate_proj.weight"] = np.ascontiguousarray(gate)
+            stacked[f"{stem}.experts.up_proj.weight"] = np.ascontiguousarray(up)
+        else:
+            stacked[f"{name}.weight" if part else name] = value
+    return stacked
+
+
 ARCHITECTURES = {
     "llama": gguf.MODEL_ARCH.LLAMA,
     "mistral": gguf.MODEL_ARCH.LLAMA,
@@ -39,7 +53,16 @@ ARCHITECTURES = {
     "qwen3": gguf.MODEL_ARCH.QWEN3,
     "gemma3_text": gguf.MODEL_ARCH.GEMMA3,
     "phi3": gguf.MODEL_ARCH.PHI3,
+    "gemma2": gguf.MODEL_ARCH.GEMMA2,
+    "granite": gguf.MODEL_ARCH.GRANITE,
+    "olmo2": gguf.MODEL_ARCH.OLMO2,
+    "smollm3": gguf.MODEL_ARCH.SMOLLM3,
+    "qwen3_moe": gguf.MODEL_ARCH.QWEN3MOE,
 }
+
+
+# Families whose converter puts the elements that rope turns together side by side.
+INTERLEAVED = ("llama", "mistral", "granite", "smollm3")
 
 
 def head_dimension(config: dict) -> int:
@@ -75,7 +98,7 @@ def add_hyperparameters(writer: gguf.GGUFWriter, config: dict) -> None:
         writer.add_key_length(config["head_dim"])
         writer.add_value_length(config["head_dim"])
 
-    if family in ("llama", "mistral"):
+    if family in INTERLEAVED:
         writer.add_vocab_size(config["vocab_size"])
         writer.add_rope_dimension_count(head_dimension(config))
     if family == "gemma3_text":
@@ -83,6 +106,19 @@ def add_hyperparameters(writer: gguf.GGUFWriter, config: dict) -> None:
         writer.add_rope_freq_base_swa(sliding_rope_theta(config))
         if config.get("final_logit_softcapping"):
             writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    if family == "gemma2":
+        writer.add_sliding_window(config["sliding_window"])
+        writer.add_attn_logit_softcapping(config["attn_logit_softcapping"])
+        writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    if family == "granite":
+        writer.add_embedding_scale(config["embedding_multiplier"])
+        writer.add_attention_scale(config["attention_multiplier"])
+        writer.add_residual_scale(config["residual_multiplier"])
+        writer.add_logit_scale(config["logits_scaling"])
+    if family == "qwen3_moe":
+        writer.add_expert_count(config["num_experts"])
+        writer.add_expert_used_count(config["num_experts_per_tok"])
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
     if family == "phi3":
         add_phi3(writer, config, rope)
     elif rope.get("rope_type") == "linear":
@@ -130,12 +166,12 @@ def rope_factors(config: dict) -> dict[str, list[float]]:
 
 def converted(name: str, value: np.ndarray, config: dict) -> np.ndarray:
     family = config["model_type"]
-    if family in ("llama", "mistral"):
+    if family in INTERLEAVED:
         if name.endswith("q_proj.weight"):
             return interleaved(value, config["num_attention_heads"])
         if name.endswith("k_proj.weight"):
             return interleaved(value, config["num_key_value_heads"])
-    if family == "gemma3_text" and name.endswith("norm.weight"):
+    if family in ("gemma2", "gemma3_text") and name.endswith("norm.weight"):
         return value + np.float32(1)
     return value
 

@@ -47,7 +47,7 @@ def make(case: cases.Case, folder: Path) -> None:
     toy_tokenizer.write_huggingface(folder, case.pre, case.adds_bos)
     toy_tokenizer.write_json(folder / "config.json", case.config)
     if case.safetensors:
-        write_safetensors(folder, weights, case.shards)
+        write_safetensors(folder, experts_apart(weights), case.shards)
     if case.gguf:
         gguf_file.write(folder / "model.gguf", case.config, weights, case.pre, case.adds_bos,
                         split_max_tensors=0 if case.shards == 1 else len(weights) * 2 // 3)
@@ -86,11 +86,11 @@ def draw_weights(shapes: dict[str, tuple[int, ...]], config: dict, seed: int) ->
         value = generator.standard_normal(shape)
         if name.endswith(("q_norm.weight", "k_norm.weight")):
             value = 1.0 + 0.3 * value
-            if config["model_type"] != "gemma3_text":
+            if config["model_type"] not in ("gemma2", "gemma3_text"):
                 value += 1.0
         elif name.endswith("norm.weight"):
             value *= 0.2
-            if config["model_type"] != "gemma3_text":
+            if config["model_type"] not in ("gemma2", "gemma3_text"):
                 value += 1.0
             if name == "model.norm.weight" and config["tie_word_embeddings"]:
                 value += 4.0  # the embedding is small so that a token does not predict itself
@@ -114,6 +114,24 @@ def scale_of(name: str) -> float:
     if name.endswith("o_proj.weight"):
         return 2.0
     return 1.2
+
+
+def experts_apart(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """As checkpoints are published: a tensor for each projection of each expert. transformers stacks them."""
+    apart = {}
+    for name, value in weights.items():
+        stem, _, part = name.rpartition(".experts.")
+        if part == "gate_up_proj":
+            half = value.shape[1] // 2
+            for expert, matrix in enumerate(value):
+                apart[f"{stem}.experts.{expert}.gate_proj.weight"] = np.ascontiguousarray(matrix[:half])
+                apart[f"{stem}.experts.{expert}.up_proj.weight"] = np.ascontiguousarray(matrix[half:])
+        elif part == "down_proj":
+            for expert, matrix in enumerate(value):
+                apart[f"{stem}.experts.{expert}.down_proj.weight"] = matrix
+        else:
+            apart[name] = value
+    return apart
 
 
 def write_safetensors(folder: Path, weights: dict[str, np.ndarray], shards: int) -> None:

@@ -33,7 +33,7 @@ pub(crate) struct PhaseRun {
 }
 
 /// Adds rows to a list of runs.
-fn extend(runs: &mut Vec<PhaseRun>, phase: Phase, rows: usize) {
+pub(crate) fn extend(runs: &mut Vec<PhaseRun>, phase: Phase, rows: usize) {
     match runs.last_mut() {
         Some(run) if run.phase == phase => run.rows += rows,
         _ if rows > 0 => runs.push(PhaseRun { phase, rows }),

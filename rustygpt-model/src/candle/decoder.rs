@@ -4,9 +4,11 @@
 
 use super::attention::Attention;
 use super::batch::Batch;
+use super::buffers::{Buffers, LayerBuffers, grown};
 use super::cache::PagedCache;
 use super::elementwise::{self, Activation};
 use super::families::LanguageFamily;
+use super::feed_forward::FeedForward;
 use super::load::{LoadError, Loader};
 use super::norm::RmsNorm;
 use super::operations::{Input, Linear, Matrix, Projections};
@@ -21,10 +23,18 @@ pub(crate) struct DecoderOptions {
     pub(crate) embedding_scale: Option<f64>,
     /// Multiplies attention scores; `None` is 1 / √head dimension.
     pub(crate) attention_scale: Option<f64>,
+    /// Caps attention scores.
+    pub(crate) attention_soft_cap: Option<f32>,
+    /// Multiplies what each half of a layer adds to the residual stream.
+    pub(crate) residual_scale: Option<f64>,
+    /// Multiplies the logits.
+    pub(crate) logit_scale: Option<f64>,
     /// Caps the logits.
     pub(crate) logit_soft_cap: Option<f32>,
     /// The rotary embeddings in use.
     pub(crate) ropes: Vec<RopeParameters>,
+    /// Whether the halves of a layer read the residual stream normalised.
+    pub(crate) normalises_input: bool,
     /// For each layer: its window of attention, and which of `ropes` it uses.
     pub(crate) layers: Vec<LayerOptions>,
 }
@@ -36,8 +46,12 @@ impl DecoderOptions {
             activation: Activation::Silu,
             embedding_scale: None,
             attention_scale: None,
+            attention_soft_cap: None,
+            residual_scale: None,
+            logit_scale: None,
             logit_soft_cap: None,
             ropes: vec![rope],
+            normalises_input: true,
             layers,
         }
     }
@@ -48,8 +62,8 @@ impl DecoderOptions {
 pub(crate) struct LayerOptions {
     /// Positions seen; `None` sees all.
     pub(crate) window: Option<usize>,
-    /// Index into [`DecoderOptions::ropes`].
-    pub(crate) rope: usize,
+    /// Index into [`DecoderOptions::ropes`]; `None` knows no positions.
+    pub(crate) rope: Option<usize>,
 }
 
 /// A loaded decoder.
@@ -60,57 +74,24 @@ pub(crate) struct Decoder {
     ropes: Vec<Rope>,
     output_norm: RmsNorm,
     output: Linear,
+    logit_scale: Option<f32>,
     logit_soft_cap: Option<f32>,
-    activation: Activation,
     buffers: Buffers,
 }
 
-/// Memory of a step, kept from one step to the next: fresh memory costs more than what is computed
-/// in it.
-#[derive(Default)]
-struct Buffers {
-    /// The residual stream.
-    residual: Vec<f32>,
-    /// Its normalisation.
-    normed: Vec<f32>,
-    /// What a layer's half adds to it.
-    branch: Vec<f32>,
-    layer: LayerBuffers,
-}
-
-/// Memory of half a layer.
-#[derive(Default)]
-struct LayerBuffers {
-    /// Queries; the gate.
-    first: Vec<f32>,
-    /// What attention gives; what goes through the gate.
-    second: Vec<f32>,
-    keys: Vec<f32>,
-    values: Vec<f32>,
-}
-
-/// The first `length` numbers of memory that grows as needed.
-fn grown(memory: &mut Vec<f32>, length: usize) -> &mut [f32] {
-    if memory.len() < length {
-        memory.resize(length, 0.0);
-    }
-    &mut memory[..length]
-}
-
 struct Layer {
-    attention_norm: RmsNorm,
+    attention_norm: Option<RmsNorm>,
     queries_keys_values: Projections<3>,
     query_norm: Option<RmsNorm>,
     key_norm: Option<RmsNorm>,
-    rope: usize,
+    rope: Option<usize>,
     attention: Attention,
     attention_output: Linear,
     post_attention_norm: Option<RmsNorm>,
-    feed_forward_norm: RmsNorm,
-    gate_up: Projections<2>,
-    down: Linear,
-    feed_forward_width: usize,
+    feed_forward_norm: Option<RmsNorm>,
+    feed_forward: FeedForward,
     post_feed_forward_norm: Option<RmsNorm>,
+    residual_scale: Option<f32>,
 }
 
 impl Decoder {
@@ -149,8 +130,8 @@ impl Decoder {
             ropes,
             output_norm: loader.norm("output_norm", sizes.hidden)?,
             output,
+            logit_scale: options.logit_scale.map(|scale| scale as f32),
             logit_soft_cap: options.logit_soft_cap,
-            activation: options.activation,
             buffers: Buffers::default(),
         })
     }
@@ -167,17 +148,26 @@ impl Layer {
         let (hidden, dimension) = (sizes.hidden, sizes.head_dimension);
         let (query_width, kv_width) = (sizes.heads * dimension, sizes.kv_heads * dimension);
         let name = |part: &str| format!("blk.{index}.{part}");
-        let feed_forward = loader.extent(&name("ffn_down.weight"), 1)?;
+        let input_norm = |part: &str| {
+            let norm = || loader.norm(&name(part), hidden);
+            options.normalises_input.then(norm).transpose()
+        };
+        // Norms of queries and keys are of each head, or of all of them together.
+        let head_norm =
+            |part: &str, width: usize| match loader.extent(&format!("{}.weight", name(part)), 0) {
+                Ok(extent) if extent == width => loader.optional_norm(&name(part), width),
+                _ => loader.optional_norm(&name(part), dimension),
+            };
         Ok(Self {
-            attention_norm: loader.norm(&name("attn_norm"), hidden)?,
+            attention_norm: input_norm("attn_norm")?,
             queries_keys_values: loader.projections(
                 &name("attn_qkv"),
                 [&name("attn_q"), &name("attn_k"), &name("attn_v")],
                 [query_width, kv_width, kv_width],
                 hidden,
             )?,
-            query_norm: loader.optional_norm(&name("attn_q_norm"), dimension)?,
-            key_norm: loader.optional_norm(&name("attn_k_norm"), dimension)?,
+            query_norm: head_norm("attn_q_norm", query_width)?,
+            key_norm: head_norm("attn_k_norm", kv_width)?,
             rope: layer.rope,
             attention: Attention {
                 heads: sizes.heads,
@@ -185,25 +175,14 @@ impl Layer {
                     .attention_scale
                     .unwrap_or_else(|| (dimension as f64).powf(-0.5)) as f32,
                 window: layer.window,
-                soft_cap: None,
+                soft_cap: options.attention_soft_cap,
             },
             attention_output: loader.linear(&name("attn_output"), hidden, query_width)?,
             post_attention_norm: loader.optional_norm(&name("post_attention_norm"), hidden)?,
-            feed_forward_norm: loader.norm(&name("ffn_norm"), hidden)?,
-            // Phi-3's files keep gate and up stacked, in GGUF under the name of `up`.
-            gate_up: loader.projections(
-                &name(if loader.is_huggingface() {
-                    "ffn_gate_up"
-                } else {
-                    "ffn_up"
-                }),
-                [&name("ffn_gate"), &name("ffn_up")],
-                [feed_forward, feed_forward],
-                hidden,
-            )?,
-            down: loader.linear(&name("ffn_down"), hidden, feed_forward)?,
-            feed_forward_width: feed_forward,
+            feed_forward_norm: input_norm("ffn_norm")?,
+            feed_forward: FeedForward::load(loader, index, options.activation)?,
             post_feed_forward_norm: loader.optional_norm(&name("post_ffw_norm"), hidden)?,
+            residual_scale: options.residual_scale.map(|scale| scale as f32),
         })
     }
 }
@@ -227,23 +206,33 @@ impl LanguageFamily for Decoder {
         if let Some(factor) = self.embedding_scale {
             elementwise::scale(residual, factor);
         }
+        let phases = &batch.phases;
         for (index, layer) in layers.iter().enumerate() {
-            match index {
-                0 => layer.attention_norm.forward(residual, normed),
-                // The branch of the layer before is added on the way.
-                _ => (layer.attention_norm).add_and_normalise(residual, branch, normed),
-            }
+            // What the layer before adds to the stream is added on the way into this one.
+            let added = (index > 0).then_some(&*branch);
+            let values = enter(layer.attention_norm.as_ref(), residual, added, normed);
+            let input = Input { values, phases };
+            let rotation = layer.rope.map(|rope| &rotations[rope]);
             layer.attend(
                 index,
                 batch,
                 cache,
-                &rotations[layer.rope],
-                normed,
+                rotation,
+                input,
                 branch,
                 &mut buffers.layer,
             )?;
-            (layer.feed_forward_norm).add_and_normalise(residual, branch, normed);
-            layer.feed_forward(batch, self.activation, normed, branch, &mut buffers.layer)?;
+            let values = enter(
+                layer.feed_forward_norm.as_ref(),
+                residual,
+                Some(branch),
+                normed,
+            );
+            let input = Input { values, phases };
+            layer
+                .feed_forward
+                .forward(input, branch, &mut buffers.layer)?;
+            layer.leave(layer.post_feed_forward_norm.as_ref(), branch);
         }
         let wanted = batch.logit_rows.len();
         if wanted == 0 {
@@ -266,6 +255,9 @@ impl LanguageFamily for Decoder {
             },
             &mut logits,
         )?;
+        if let Some(factor) = self.logit_scale {
+            elementwise::scale(&mut logits, factor);
+        }
         if let Some(cap) = self.logit_soft_cap {
             elementwise::soft_cap(&mut logits, cap);
         }
@@ -280,75 +272,71 @@ impl Layer {
         index: usize,
         batch: &Batch,
         cache: &mut PagedCache,
-        rotation: &Rotation,
-        normed: &[f32],
+        rotation: Option<&Rotation>,
+        x: Input<'_>,
         branch: &mut [f32],
         buffers: &mut LayerBuffers,
     ) -> Result<()> {
         let rows = batch.tokens();
-        let phases = &batch.phases;
         let shape = cache.shape();
         let kv_width = shape.kv_heads * shape.head_dimension;
         let query_width = self.attention.heads * shape.head_dimension;
         let queries = grown(&mut buffers.first, rows * query_width);
         let keys = grown(&mut buffers.keys, rows * kv_width);
         let values = grown(&mut buffers.values, rows * kv_width);
-        let input = Input {
-            values: normed,
-            phases,
-        };
-        (self.queries_keys_values).forward(input, [&mut *queries, &mut *keys, &mut *values])?;
+        (self.queries_keys_values).forward(x, [&mut *queries, &mut *keys, &mut *values])?;
         if let Some(norm) = &self.query_norm {
             norm.in_place(queries);
         }
         if let Some(norm) = &self.key_norm {
             norm.in_place(keys);
         }
-        rotation.apply(queries, shape.head_dimension);
-        rotation.apply(keys, shape.head_dimension);
+        if let Some(rotation) = rotation {
+            rotation.apply(queries, shape.head_dimension);
+            rotation.apply(keys, shape.head_dimension);
+        }
         cache.store(index, batch, keys, values);
         let attended = grown(&mut buffers.second, rows * query_width);
         cache.attend(index, &self.attention, batch, queries, attended);
-        let input = Input {
-            values: attended,
-            phases,
-        };
-        self.attention_output.forward(input, branch)?;
-        if let Some(norm) = &self.post_attention_norm {
-            norm.in_place(branch);
-        }
-        Ok(())
-    }
-
-    /// The feed-forward network, likewise.
-    fn feed_forward(
-        &self,
-        batch: &Batch,
-        activation: Activation,
-        normed: &[f32],
-        branch: &mut [f32],
-        buffers: &mut LayerBuffers,
-    ) -> Result<()> {
-        let length = batch.tokens() * self.feed_forward_width;
-        let phases = &batch.phases;
-        let gate = grown(&mut buffers.first, length);
-        let up = grown(&mut buffers.second, length);
-        let input = Input {
-            values: normed,
-            phases,
-        };
-        self.gate_up.forward(input, [&mut *gate, &mut *up])?;
-        activation.gate(gate, up);
-        self.down.forward(
+        let phases = x.phases;
+        self.attention_output.forward(
             Input {
-                values: gate,
+                values: attended,
                 phases,
             },
             branch,
         )?;
-        if let Some(norm) = &self.post_feed_forward_norm {
+        self.leave(self.post_attention_norm.as_ref(), branch);
+        Ok(())
+    }
+
+    /// What half a layer computed becomes what is added to the residual stream.
+    fn leave(&self, norm: Option<&RmsNorm>, branch: &mut [f32]) {
+        if let Some(norm) = norm {
             norm.in_place(branch);
         }
-        Ok(())
+        if let Some(factor) = self.residual_scale {
+            elementwise::scale(branch, factor);
+        }
+    }
+}
+
+/// Adds a branch to the residual stream and returns what half a layer reads: the stream
+/// normalised into `normed`, or as it is.
+fn enter<'a>(
+    norm: Option<&RmsNorm>,
+    residual: &'a mut [f32],
+    branch: Option<&[f32]>,
+    normed: &'a mut [f32],
+) -> &'a [f32] {
+    match (norm, branch) {
+        (Some(norm), Some(branch)) => norm.add_and_normalise(residual, branch, normed),
+        (Some(norm), None) => norm.forward(residual, normed),
+        (None, Some(branch)) => elementwise::add(residual, branch),
+        (None, None) => {}
+    }
+    match norm {
+        Some(_) => normed,
+        None => residual,
     }
 }

@@ -26,6 +26,19 @@ pub(crate) struct Hyperparameters {
     pub(crate) sliding_window: Option<usize>,
     /// Rotary position embedding of the (global) layers.
     pub(crate) rope: RopeParameters,
+    /// The experts of layers that have them.
+    pub(crate) experts: Option<ExpertSizes>,
+}
+
+/// The sizes of a mixture of experts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ExpertSizes {
+    /// Experts per layer.
+    pub(crate) count: usize,
+    /// Experts that a token goes through.
+    pub(crate) used: usize,
+    /// Whether the weights of those add up to one.
+    pub(crate) normalises: bool,
 }
 
 /// Bounds beyond any real model: they keep a hostile header's products far from overflow.
@@ -101,6 +114,13 @@ impl Hyperparameters {
                 style: RopeStyle::Halves,
                 scaling: gguf_rope_scaling(metadata, architecture, context_length)?,
             },
+            experts: expert_sizes(
+                optional("expert_count")?,
+                optional("expert_used_count")?,
+                metadata
+                    .boolean(&key("expert_weights_norm"))
+                    .unwrap_or(true),
+            )?,
         }
         .checked()
     }
@@ -163,6 +183,14 @@ impl Hyperparameters {
                 style: RopeStyle::Halves,
                 scaling: huggingface_rope_scaling(scaling, config, context_length)?,
             },
+            experts: expert_sizes(
+                optional("num_experts")?,
+                optional("num_experts_per_tok")?,
+                config
+                    .get("norm_topk_prob")
+                    .and_then(Value::as_bool)
+                    .unwrap_or(false),
+            )?,
         }
         .checked()
     }
@@ -192,6 +220,24 @@ impl Hyperparameters {
             return invalid(format!("rotary base {}", self.rope.base));
         }
         Ok(self)
+    }
+}
+
+fn expert_sizes(
+    count: Option<usize>,
+    used: Option<usize>,
+    normalises: bool,
+) -> Result<Option<ExpertSizes>, LoadError> {
+    match (count, used) {
+        (None, _) => Ok(None),
+        (Some(count), Some(used)) if used <= count => Ok(Some(ExpertSizes {
+            count,
+            used,
+            normalises,
+        })),
+        (Some(count), used) => Err(LoadError::Invalid(format!(
+            "{used:?} of {count} experts in use"
+        ))),
     }
 }
 

@@ -3,8 +3,10 @@
 use super::CacheType;
 use super::batch::Batch;
 use super::cache::{BlockShape, PagedCache};
+use super::elementwise::Activation;
 use super::families::{self, LanguageFamily};
-use super::hyperparameters::Hyperparameters;
+use super::feed_forward::Gated;
+use super::hyperparameters::{ExpertSizes, Hyperparameters};
 use super::norm::RmsNorm;
 use super::operations::{Linear, Matrix, Projections};
 use super::products::{Element, Widened};
@@ -308,7 +310,87 @@ impl<'a> Loader<'a> {
         inputs: usize,
     ) -> Result<Matrix, LoadError> {
         let info = self.require(canonical, &[outputs, inputs])?;
+        Self::weights(info, self.files.bytes(info)?, outputs, inputs)
+    }
+
+    /// Matrices of `outputs × inputs` that a file holds stacked in one tensor.
+    fn stacked_matrices(
+        &self,
+        canonical: &str,
+        count: usize,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Vec<Matrix>, LoadError> {
+        let info = self.require(canonical, &[count, outputs, inputs])?;
         let bytes = self.files.bytes(info)?;
+        if count == 0 || !bytes.len().is_multiple_of(count) {
+            return Err(LoadError::Invalid(format!(
+                "{} cannot be cut into {count} matrices",
+                info.name
+            )));
+        }
+        bytes
+            .chunks_exact(bytes.len() / count)
+            .map(|bytes| Self::weights(info, bytes, outputs, inputs))
+            .collect()
+    }
+
+    /// The feed-forward networks of a layer's experts: stacked, as GGUF has them, or one by one.
+    pub(crate) fn experts(
+        &self,
+        index: usize,
+        sizes: ExpertSizes,
+        activation: Activation,
+    ) -> Result<Vec<Gated>, LoadError> {
+        let hidden = self.sizes.hidden;
+        let plain = |weights| Linear {
+            weights,
+            bias: None,
+        };
+        let gated = |gate, up, down, width| Gated {
+            gate_up: Projections::Separate(Box::new([plain(gate), plain(up)])),
+            down: plain(down),
+            width,
+            activation,
+        };
+        if !self.is_huggingface() {
+            let name = |part: &str| format!("blk.{index}.{part}_exps.weight");
+            let width = self.extent(&name("ffn_down"), 2)?;
+            let stacked = |part: &str, outputs, inputs| {
+                self.stacked_matrices(&name(part), sizes.count, outputs, inputs)
+            };
+            let gates = stacked("ffn_gate", width, hidden)?;
+            let ups = stacked("ffn_up", width, hidden)?;
+            let downs = stacked("ffn_down", hidden, width)?;
+            let parts = gates.into_iter().zip(ups).zip(downs);
+            return Ok(parts
+                .map(|((gate, up), down)| gated(gate, up, down, width))
+                .collect());
+        }
+        (0..sizes.count)
+            .map(|expert| {
+                // The name is Hugging Face's own: `name` leaves what it does not know.
+                let name = |part: &str| {
+                    format!("model.layers.{index}.mlp.experts.{expert}.{part}_proj.weight")
+                };
+                let width = self.extent(&name("down"), 1)?;
+                Ok(gated(
+                    self.matrix(&name("gate"), width, hidden)?,
+                    self.matrix(&name("up"), width, hidden)?,
+                    self.matrix(&name("down"), hidden, width)?,
+                    width,
+                ))
+            })
+            .collect()
+    }
+
+    /// A matrix from the bytes of a tensor, or of a part of it.
+    fn weights(
+        info: &TensorInfo,
+        bytes: &[u8],
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Matrix, LoadError> {
         let shape = (outputs, inputs);
         let widened = |element, bytes: &[u8]| {
             let weights = Widened::pack(element, bytes, outputs, inputs);

@@ -5,10 +5,13 @@
 
 mod attention;
 mod batch;
+mod buffers;
 mod cache;
 mod decoder;
 mod elementwise;
+mod experts;
 mod families;
+mod feed_forward;
 mod hyperparameters;
 mod lanes;
 mod load;

@@ -5,7 +5,6 @@ use super::{Family, LanguageFamily, layer_types};
 use crate::candle::decoder::{Decoder, DecoderOptions, LayerOptions};
 use crate::candle::elementwise::Activation;
 use crate::candle::load::{LoadError, Loader};
-
 use crate::candle::rope::{RopeParameters, RopeScaling};
 use crate::weights::Source;
 use serde_json::Value;
@@ -86,7 +85,7 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
                 .map_or_else(|| (layer + 1) % pattern != 0, |types| types[layer]);
             LayerOptions {
                 window: sizes.sliding_window.filter(|_| slides),
-                rope: usize::from(slides),
+                rope: Some(usize::from(slides)),
             }
         })
         .collect();
@@ -95,8 +94,8 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
         embedding_scale: Some((sizes.hidden as f64).sqrt()),
         attention_scale: Some(attention_scale),
         logit_soft_cap,
-        ropes: vec![global, local],
-        layers,
+        ropes: vec![global.clone(), local],
+        ..DecoderOptions::plain(global, layers)
     };
     Ok(Box::new(Decoder::load(loader, &options)?))
 }

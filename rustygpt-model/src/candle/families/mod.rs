@@ -41,7 +41,9 @@ macro_rules! families {
     };
 }
 
-families!(gemma3, llama, phi3, qwen2, qwen3);
+families!(
+    gemma2, gemma3, granite, llama, olmo2, phi3, qwen2, qwen3, qwen3_moe, smollm3
+);
 
 /// The family that reads a GGUF architecture.
 pub(crate) fn by_gguf_name(name: &str) -> Option<&'static Family> {
@@ -89,7 +91,7 @@ fn layers(loader: &Loader<'_>, slides: impl Fn(usize) -> bool) -> Vec<LayerOptio
     (0..loader.sizes.layers)
         .map(|layer| LayerOptions {
             window: loader.sizes.sliding_window.filter(|_| slides(layer)),
-            rope: 0,
+            rope: Some(0),
         })
         .collect()
 }
