@@ -42,7 +42,7 @@ def experts_stacked(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             stacked[f"{stem}.experts.gate_proj.weight"] = np.ascontiguousarray(gate)
             stacked[f"{stem}.experts.up_proj.weight"] = np.ascontiguousarray(up)
         else:
-            stacked[f"{name}.weight" if part else name] = value
+            stacked[f"{name}.weight" if stem else name] = value
     return stacked
 
 

@@ -13,7 +13,6 @@ mod experts;
 mod families;
 mod feed_forward;
 mod hyperparameters;
-mod lanes;
 mod load;
 mod norm;
 mod operations;
