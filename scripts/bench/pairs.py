@@ -20,9 +20,9 @@ def parser(description, out):
 
 
 def faster(ours, theirs, unit):
-    """How many times as fast as the other we are: of rates ours through theirs, of times the reverse. None where one of
-    them is too small to tell."""
-    ours, theirs = (ours, theirs) if unit.endswith("/s") else (theirs, ours)
+    """How many times as fast as the other we are: of rates ours through theirs, of times (`s`, `s/s`) the reverse. None
+    where one of them is too small to tell."""
+    ours, theirs = (theirs, ours) if unit in ("s", "s/s") else (ours, theirs)
     return ours / theirs if ours > 0 and theirs > 0 else None
 
 

@@ -11,6 +11,7 @@
 #   gateway   what the servers cost per request and per token, beside llama-server
 #   tokenize  one megabyte, beside llama.cpp's tokenizer
 #   template  chat templates, beside llama-server and transformers
+#   turns     the second turn of a long conversation, beside llama-server
 #   deep      long contexts
 #   own       the benchmarks that have no peer
 #   overload  three times as many requests as can be answered
@@ -27,7 +28,7 @@ cd "$(dirname "$0")/../.."
 . scripts/lib.sh
 
 out=docs/performance
-phases=build,forward,load,gateway,tokenize,template,deep,own,overload
+phases=build,forward,load,gateway,tokenize,template,turns,deep,own,overload
 peer=
 models=
 vocabularies=
@@ -100,6 +101,12 @@ load() {
         $(if_quick "$models/llama-tiny.f16.gguf" -- "$models/qwen2.5-0.5b.q8_0.gguf")
 }
 
+turns() {
+    # shellcheck disable=SC2046
+    measured turns.py turns.json --peer "$peer" --repetitions 1 $(if_quick --words 512 -- --words 8192) \
+        "$models/$(if_quick llama-tiny.f16 -- qwen2.5-0.5b.q8_0).gguf"
+}
+
 gateway() {
     # shellcheck disable=SC2046
     measured gateway.py gateway.json --peer "$peer" $(if_quick --repetitions 1 --) "$models/llama-pico.f16.gguf"
@@ -150,7 +157,7 @@ for phase in ${phases//,/ }; do
         build | own) ;;
         tokenize) [ -n "$vocabularies" ] || { say "$phase: no --vocabularies" && continue; } ;;
         template) [ -n "$templates" ] && [ -n "$models" ] || { say "$phase: no --templates or no --models" && continue; } ;;
-        forward | load | gateway | deep | overload | soak) [ -n "$models" ] || { say "$phase: no --models" && continue; } ;;
+        forward | load | gateway | turns | deep | overload | soak) [ -n "$models" ] || { say "$phase: no --models" && continue; } ;;
         *) fail "there is no phase $phase; the head of this file names those there are" ;;
     esac
     $phase

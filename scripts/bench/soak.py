@@ -93,8 +93,7 @@ class Soak:
         deadline = time.perf_counter() + 10
         while True:
             status = await asyncio.to_thread(self.server.get, "/status")
-            # Blocks kept for prompts that may come again are free for others.
-            held = [m["kv_blocks_used"] - m.get("kv_blocks_cached", 0) for m in status["models"]]
+            held = [m["kv_blocks_used"] for m in status["models"]]
             busy = [m["running"] + m["waiting"] for m in status["models"]]
             if not any(held + busy) or time.perf_counter() > deadline:
                 return {"blocks_held": sum(held), "sequences_left": sum(busy)}

@@ -22,6 +22,7 @@ class Answer:
     ended: float = 0.0
     # When each piece of text came.
     pieces: list = field(default_factory=list)
+    text: str = ""
     prompt_tokens: int = 0
     tokens: int = 0
     finish: str = ""
@@ -113,7 +114,8 @@ def take(answer, event):
     if usage := chunk.get("usage"):
         answer.prompt_tokens, answer.tokens = usage["prompt_tokens"], usage["completion_tokens"]
     for choice in chunk.get("choices", ()):
-        if choice["delta"].get("content"):
+        if text := choice["delta"].get("content"):
+            answer.text += text
             answer.pieces.append(time.perf_counter())
         answer.finish = choice.get("finish_reason") or answer.finish
 
