@@ -9,11 +9,10 @@ use super::feed_forward::Gated;
 use super::hyperparameters::{ExpertSizes, Hyperparameters};
 use super::norm::RmsNorm;
 use super::operations::{Linear, Matrix, Projections};
-use super::products::{Element, Widened};
+use super::products::{Element, Packed, Widened};
 use crate::contract::{Forward, ForwardError, Geometry, Logits, ModelError, StepPlan};
 use crate::registry::available_memory;
 use crate::weights::{ElementType, ModelFiles, Source, TensorInfo};
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
 use std::borrow::Cow;
 use std::path::Path;
@@ -391,16 +390,15 @@ impl<'a> Loader<'a> {
         outputs: usize,
         inputs: usize,
     ) -> Result<Matrix, LoadError> {
-        let shape = (outputs, inputs);
+        let no_memory = |_| {
+            LoadError::Files(ModelError::OutOfMemory {
+                what: format!("the tensor {}", info.name),
+                needed_bytes: bytes.len() as u64,
+                available_bytes: available_memory().unwrap_or(0),
+            })
+        };
         let widened = |element, bytes: &[u8]| {
-            let weights = Widened::pack(element, bytes, outputs, inputs);
-            let weights = weights.map_err(|_| {
-                LoadError::Files(ModelError::OutOfMemory {
-                    what: format!("the tensor {}", info.name),
-                    needed_bytes: bytes.len() as u64,
-                    available_bytes: available_memory().unwrap_or(0),
-                })
-            })?;
+            let weights = Widened::pack(element, bytes, outputs, inputs).map_err(no_memory)?;
             Ok(Matrix::Widened(Arc::new(weights)))
         };
         match info.element_type {
@@ -414,11 +412,11 @@ impl<'a> Loader<'a> {
                 widened(Element::F32, &values)
             }
             other => {
-                let dtype = quantized_type(other).ok_or_else(|| {
+                let packed = Packed::pack(other, bytes, outputs, inputs).map_err(no_memory)?;
+                let packed = packed.ok_or_else(|| {
                     LoadError::Unsupported(format!("{}: element type {}", info.name, other.name()))
                 })?;
-                let storage = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, dtype)?;
-                Ok(Matrix::Quantized(Arc::new(QTensor::new(storage, shape)?)))
+                Ok(Matrix::Quantized(Arc::new(packed)))
             }
         }
     }
@@ -516,25 +514,6 @@ impl<'a> Loader<'a> {
             .map(|_| self.norm(stem, width))
             .transpose()
     }
-}
-
-/// Candle's name of a quantisation, if it can compute with it.
-fn quantized_type(element_type: ElementType) -> Option<GgmlDType> {
-    Some(match element_type {
-        ElementType::Q4_0 => GgmlDType::Q4_0,
-        ElementType::Q4_1 => GgmlDType::Q4_1,
-        ElementType::Q5_0 => GgmlDType::Q5_0,
-        ElementType::Q5_1 => GgmlDType::Q5_1,
-        ElementType::Q8_0 => GgmlDType::Q8_0,
-        ElementType::Q8_1 => GgmlDType::Q8_1,
-        ElementType::Q2K => GgmlDType::Q2K,
-        ElementType::Q3K => GgmlDType::Q3K,
-        ElementType::Q4K => GgmlDType::Q4K,
-        ElementType::Q5K => GgmlDType::Q5K,
-        ElementType::Q6K => GgmlDType::Q6K,
-        ElementType::Q8K => GgmlDType::Q8K,
-        _ => return None,
-    })
 }
 
 /// Translates llama.cpp's tensor name to Hugging Face's. `overrides` are a family's own stems.

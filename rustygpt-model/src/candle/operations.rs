@@ -3,9 +3,8 @@
 
 use super::batch::PhaseRun;
 use super::elementwise;
-use super::products::Widened;
-use candle_core::quantized::QTensor;
-use candle_core::{Device, Module, Result, Storage, Tensor, bail, quantized::QMatMul};
+use super::products::{self, Activations, Packed, Widened};
+use candle_core::{Result, bail};
 use std::sync::Arc;
 
 /// What a matrix multiplies: rows of numbers, and which of them are prompt and which answer.
@@ -24,23 +23,11 @@ impl Input<'_> {
     }
 }
 
-/// Calls `f` with the values of a contiguous `f32` tensor, without copying them.
-pub(crate) fn with_values<R>(x: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
-    let (storage, layout) = x.storage_and_layout();
-    let Some((start, end)) = layout.contiguous_offsets() else {
-        bail!("operation on a tensor that is not contiguous: {layout:?}")
-    };
-    match &*storage {
-        Storage::Cpu(storage) => Ok(f(&storage.as_slice::<f32>()?[start..end])),
-        _ => bail!("this build computes on the CPU"),
-    }
-}
-
 /// A matrix of weights, `outputs × inputs`, in whatever type the file has.
 #[derive(Clone)]
 pub(crate) enum Matrix {
-    /// Blocks of integers with scales; multiplied as they are.
-    Quantized(Arc<QTensor>),
+    /// Small integers with scales; multiplied as they are.
+    Quantized(Arc<Packed>),
     /// `f32`, `f16` or `bf16`.
     Widened(Arc<Widened>),
 }
@@ -49,7 +36,7 @@ impl Matrix {
     /// Number of rows: the width of a product with it.
     pub(crate) fn outputs(&self) -> usize {
         match self {
-            Self::Quantized(weights) => weights.shape().dims()[0],
+            Self::Quantized(weights) => weights.outputs(),
             Self::Widened(weights) => weights.outputs(),
         }
     }
@@ -57,7 +44,7 @@ impl Matrix {
     /// Number of columns: the width of what it is multiplied with.
     fn inputs(&self) -> usize {
         match self {
-            Self::Quantized(weights) => weights.shape().dims()[1],
+            Self::Quantized(weights) => weights.inputs(),
             Self::Widened(weights) => weights.inputs(),
         }
     }
@@ -70,9 +57,9 @@ impl Matrix {
         }
         match self {
             Self::Quantized(weights) => {
-                let x = Tensor::from_slice(x.values, (rows, inputs), &Device::Cpu)?;
-                let result = QMatMul::QTensor(weights.clone()).forward(&x)?;
-                with_values(&result, |result| product.copy_from_slice(result))
+                let activations = Activations::quantise(x.values, inputs);
+                products::multiply([weights], &activations, [product]);
+                Ok(())
             }
             Self::Widened(weights) => {
                 product.copy_from_slice(&weights.multiply(x.values));
@@ -87,19 +74,13 @@ impl Matrix {
         if let Some(id) = ids.iter().find(|id| **id as usize >= outputs) {
             bail!("row {id} of a matrix of {outputs}")
         }
-        match self {
-            Self::Quantized(weights) => {
-                let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
-                let embedded = weights.embedding(&ids)?;
-                with_values(&embedded, |embedded| rows.copy_from_slice(embedded))
-            }
-            Self::Widened(weights) => {
-                for (id, row) in ids.iter().zip(rows.chunks_exact_mut(inputs)) {
-                    weights.row(*id as usize, row);
-                }
-                Ok(())
+        for (id, row) in ids.iter().zip(rows.chunks_exact_mut(inputs)) {
+            match self {
+                Self::Quantized(weights) => weights.row(*id as usize, row),
+                Self::Widened(weights) => weights.row(*id as usize, row),
             }
         }
+        Ok(())
     }
 }
 
@@ -115,10 +96,14 @@ impl Linear {
     /// `x · Wᵀ + b`: `rows × inputs` to `rows × outputs`.
     pub(crate) fn forward(&self, x: Input<'_>, product: &mut [f32]) -> Result<()> {
         self.weights.multiply(x, product)?;
+        self.add_bias(product);
+        Ok(())
+    }
+
+    fn add_bias(&self, product: &mut [f32]) {
         if let Some(bias) = &self.bias {
             elementwise::add_to_rows(product, bias);
         }
-        Ok(())
     }
 }
 
@@ -135,11 +120,7 @@ impl<const N: usize> Projections<N> {
     /// All products of `x`, in order.
     pub(crate) fn forward(&self, x: Input<'_>, products: [&mut [f32]; N]) -> Result<()> {
         match self {
-            Self::Separate(linears) => {
-                for (linear, product) in linears.iter().zip(products) {
-                    linear.forward(x, product)?;
-                }
-            }
+            Self::Separate(linears) => return forward_separate(linears, x, products),
             Self::Stacked { linear, widths } => {
                 let width: usize = widths.iter().sum();
                 let mut stacked = vec![0.0; x.rows() * width];
@@ -156,4 +137,40 @@ impl<const N: usize> Projections<N> {
         }
         Ok(())
     }
+}
+
+/// Quantised matrices share the quantised input, and are one operation for the threads.
+fn forward_separate<const N: usize>(
+    linears: &[Linear; N],
+    x: Input<'_>,
+    mut products: [&mut [f32]; N],
+) -> Result<()> {
+    let quantised: Vec<&Packed> = linears
+        .iter()
+        .filter_map(|linear| match &linear.weights {
+            Matrix::Quantized(weights) => Some(&**weights),
+            Matrix::Widened(_) => None,
+        })
+        .collect();
+    let Ok(quantised) = <[&Packed; N]>::try_from(quantised) else {
+        for (linear, product) in linears.iter().zip(products) {
+            linear.forward(x, product)?;
+        }
+        return Ok(());
+    };
+    for (matrix, product) in quantised.iter().zip(&products) {
+        let (rows, inputs, outputs) = (x.rows(), matrix.inputs(), matrix.outputs());
+        if x.values.len() != rows * inputs || product.len() != rows * outputs {
+            bail!("{} numbers by a matrix of {inputs} inputs", x.values.len())
+        }
+    }
+    if let Some(first) = quantised.first() {
+        let activations = Activations::quantise(x.values, first.inputs());
+        let parts = products.each_mut().map(|product| &mut **product);
+        products::multiply(quantised, &activations, parts);
+    }
+    for (linear, product) in linears.iter().zip(products) {
+        linear.add_bias(product);
+    }
+    Ok(())
 }

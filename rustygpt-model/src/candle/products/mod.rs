@@ -2,9 +2,11 @@
 
 mod buffer;
 mod instructions;
+mod packed;
 mod team;
 mod widened;
 
 pub(crate) use instructions::Instructions;
+pub(crate) use packed::{Activations, Packed, multiply};
 pub(crate) use team::team;
 pub(crate) use widened::{Element, Widened};
