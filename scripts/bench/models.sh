@@ -6,6 +6,7 @@
 # VOCABULARIES is llama.cpp's `models` folder with its ggml-vocab-*.gguf, FOLDER takes 7 GB. --peer is what stands before
 # `llama-quantize`. What is there already is kept.
 set -euo pipefail
+here=$PWD
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
@@ -16,8 +17,9 @@ if [ "${1:-}" = --peer ]; then
     shift 2
 fi
 [ $# -eq 2 ] || fail "usage: scripts/bench/models.sh [--peer \"chroot FOLDER\"] VOCABULARIES FOLDER"
-vocabularies=$1
-folder=$2
+# Paths are meant from where the person stands.
+vocabularies=$(cd "$here" && realpath "$1")
+folder=$(cd "$here" && realpath -m "$2")
 
 python=python3
 if ! $python -c 'import gguf, numpy' 2>/dev/null; then

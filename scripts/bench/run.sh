@@ -23,6 +23,7 @@
 # more peer for templates. --quick shows in minutes that everything runs; its numbers mean nothing and go to target/bench.
 # Run it on a machine that does nothing else.
 set -euo pipefail
+here=$PWD
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
@@ -36,6 +37,9 @@ templates=
 quick=no
 profile=bench
 python=${PYTHON:-python3}
+# folder PATH: as the person means it who stands elsewhere.
+folder() { (cd "$here" && realpath "$1"); }
+
 while [ $# -gt 0 ]; do
     case $1 in
         --quick)
@@ -46,9 +50,9 @@ while [ $# -gt 0 ]; do
         --out) out=$2 && shift ;;
         --phases) phases=$2 && shift ;;
         --peer) peer=$2 && shift ;;
-        --models) models=${2%/} && shift ;;
-        --vocabularies) vocabularies=${2%/} && shift ;;
-        --templates) templates=${2%/} && shift ;;
+        --models) models=$(folder "$2") && shift ;;
+        --vocabularies) vocabularies=$(folder "$2") && shift ;;
+        --templates) templates=$(folder "$2") && shift ;;
         *) fail "there is no option $1; the head of this file names those there are" ;;
     esac
     shift
