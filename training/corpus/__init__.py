@@ -1,0 +1,1 @@
+"""The corpus of the starter model: generators whose every text was written for this project."""

@@ -1,0 +1,102 @@
+"""The starter's network: a small Qwen 3 (RMS norms, rotary positions, grouped queries with norms, SwiGLU, tied embeddings)."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a network."""
+
+    width: int
+    layers: int
+    heads: int
+    groups: int  # heads of keys and values
+    hidden: int
+    vocabulary: int = 8192
+    head: int = 64
+    context: int = 2048
+    rope_base: float = 10_000.0
+    epsilon: float = 1e-6
+
+
+PRESETS = {
+    "cpu": Shape(width=256, layers=8, heads=4, groups=2, hidden=704),
+    "gpu": Shape(width=512, layers=12, heads=8, groups=4, hidden=1408),
+}
+
+
+def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """Rotary positions on [batch, heads, length, head], halves apart as GPT-NeoX has them."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cosines - second * sines, second * cosines + first * sines), dim=-1)
+
+
+class Block(nn.Module):
+    """One layer. Names are those of the GGUF tensors."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        narrow = shape.groups * shape.head
+        wide = shape.heads * shape.head
+        self.attn_norm = nn.RMSNorm(shape.width, shape.epsilon)
+        self.attn_q = nn.Linear(shape.width, wide, bias=False)
+        self.attn_k = nn.Linear(shape.width, narrow, bias=False)
+        self.attn_v = nn.Linear(shape.width, narrow, bias=False)
+        self.attn_q_norm = nn.RMSNorm(shape.head, shape.epsilon)
+        self.attn_k_norm = nn.RMSNorm(shape.head, shape.epsilon)
+        self.attn_output = nn.Linear(wide, shape.width, bias=False)
+        self.ffn_norm = nn.RMSNorm(shape.width, shape.epsilon)
+        self.ffn_gate = nn.Linear(shape.width, shape.hidden, bias=False)
+        self.ffn_up = nn.Linear(shape.width, shape.hidden, bias=False)
+        self.ffn_down = nn.Linear(shape.hidden, shape.width, bias=False)
+
+    def forward(self, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        batch, length, _ = x.shape
+        y = self.attn_norm(x)
+
+        def split(z: Tensor) -> Tensor:
+            return z.view(batch, length, -1, self.shape.head).transpose(1, 2)
+
+        q = rotate(self.attn_q_norm(split(self.attn_q(y)).float()), cosines, sines)
+        k = rotate(self.attn_k_norm(split(self.attn_k(y)).float()), cosines, sines)
+        v = split(self.attn_v(y))
+        repeats = self.shape.heads // self.shape.groups
+        k, v = k.repeat_interleave(repeats, 1), v.repeat_interleave(repeats, 1)
+        mixed = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, is_causal=True)
+        x = x + self.attn_output(mixed.transpose(1, 2).reshape(batch, length, -1))
+        y = self.ffn_norm(x)
+        return x + self.ffn_down(F.silu(self.ffn_gate(y)) * self.ffn_up(y))
+
+
+class Starter(nn.Module):
+    """The network: token ids [batch, length] to hidden states [batch, length, width]; `logits` reads tokens from them."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.token_embd = nn.Embedding(shape.vocabulary, shape.width)
+        self.blk = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+        self.output_norm = nn.RMSNorm(shape.width, shape.epsilon)
+        turns = shape.rope_base ** (-torch.arange(0, shape.head, 2).float() / shape.head)
+        angles = torch.arange(shape.context).float()[:, None] * turns
+        self.register_buffer("cosines", angles.cos(), persistent=False)
+        self.register_buffer("sines", angles.sin(), persistent=False)
+        for name, weights in self.named_parameters():
+            if weights.dim() == 2:
+                shrink = (2 * shape.layers) ** -0.5 if name.endswith(("attn_output.weight", "ffn_down.weight")) else 1.0
+                nn.init.normal_(weights, std=0.02 if "embd" in name else shrink * weights.shape[1] ** -0.5)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        length = tokens.shape[1]
+        x = self.token_embd(tokens)
+        for block in self.blk:
+            x = block(x, self.cosines[:length], self.sines[:length])
+        return self.output_norm(x)
+
+    def logits(self, states: Tensor) -> Tensor:
+        return F.linear(states, self.token_embd.weight)

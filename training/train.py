@@ -1,0 +1,124 @@
+"""Trains the starter model; stops and resumes at any time.
+
+    python3 training/train.py --out FOLDER --preset cpu
+
+The learning rate warms up, stays, and decays to nothing at the end of the planned tokens. A file named `finish` in the
+folder starts the decay at once, so that a good model can be had at any time. Checkpoints are written every few minutes.
+"""
+
+import argparse
+import json
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+
+import batches
+from model import PRESETS, Starter
+from muon import Muon
+
+# Per preset: planned tokens, tokens of a step, tokens of the decay, learning rates of Muon and AdamW.
+PLANS = {
+    "cpu": {"tokens": 24_000_000, "step": 4096, "decay": 3_000_000, "muon": 0.02, "adam": 3e-3},
+    "gpu": {"tokens": 600_000_000, "step": 65_536, "decay": 120_000_000, "muon": 0.02, "adam": 2e-3},
+}
+WARM_UP_STEPS = 60
+CHECKPOINT_SECONDS = 150
+
+
+def rate(tokens: int, step: int, decay_from: int, decay: int) -> float:
+    """The share of the full learning rate."""
+    if tokens >= decay_from:
+        return max(0.0, 1 - (tokens - decay_from) / decay)
+    return min(1.0, (step + 1) / WARM_UP_STEPS)
+
+
+def optimizers(model: Starter, plan: dict) -> list[torch.optim.Optimizer]:
+    """Muon for the layers' matrices, AdamW for the rest."""
+    matrices = [w for name, w in model.named_parameters() if w.dim() == 2 and "embd" not in name]
+    others = [w for name, w in model.named_parameters() if w.dim() != 2 or "embd" in name]
+    return [Muon(matrices, lr=plan["muon"]), torch.optim.AdamW(others, lr=plan["adam"], betas=(0.9, 0.95), weight_decay=0.0)]
+
+
+def save(path: Path, state: dict) -> None:
+    """Writes a checkpoint whole or not at all."""
+    torch.save(state, path.with_suffix(".part"))
+    os.replace(path.with_suffix(".part"), path)
+
+
+def train(folder: Path, preset: str, seed: int, stop_at: float) -> None:
+    """Trains until the plan is done, or the time `stop_at` (seconds since 1970)."""
+    plan, shape = PLANS[preset], PRESETS[preset]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.manual_seed(seed)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    model = Starter(shape).to(device)
+    chosen = optimizers(model, plan)
+    done = {"tokens": 0, "step": 0, "pool": 0, "decay_from": plan["tokens"] - plan["decay"]}
+    checkpoint = folder / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        model.load_state_dict(state["model"])
+        for optimizer, its in zip(chosen, state["optimizers"]):
+            optimizer.load_state_dict(its)
+        done = state["done"]
+    full = [[group["lr"] for group in optimizer.param_groups] for optimizer in chosen]
+    for rates, base in zip(full, (plan["muon"], plan["adam"])):
+        rates[:] = [base] * len(rates)
+    print(json.dumps({"preset": preset, "parameters": sum(w.numel() for w in model.parameters()), **asdict(shape), **done}), flush=True)
+
+    def state() -> dict:
+        return {"model": model.state_dict(), "optimizers": [each.state_dict() for each in chosen], "done": done}
+
+    autocast = torch.autocast(device, torch.bfloat16)
+    saved = shown = time.time()
+    shown_tokens, losses = done["tokens"], []
+    for index, batch in batches.stream(done["pool"], seed, tokenizer, plan["step"], shape.context):
+        share = rate(done["tokens"], done["step"], done["decay_from"], plan["decay"])
+        if share == 0.0 or time.time() > stop_at:
+            break
+        for optimizer, rates in zip(chosen, full):
+            for group, base in zip(optimizer.param_groups, rates):
+                group["lr"] = base * share
+        inputs, targets = batch.inputs.to(device), batch.targets.to(device)
+        with autocast:
+            states = model(inputs)
+            wanted = targets != batches.IGNORED
+            logits = model.logits(states[wanted])
+        loss = F.cross_entropy(logits.float(), targets[wanted])
+        loss.backward()
+        for optimizer in chosen:
+            optimizer.step()
+            optimizer.zero_grad()
+        losses.append(loss.item())
+        done["tokens"] += int((inputs != 0).sum())
+        done["step"] += 1
+        done["pool"] = index + 1
+        if (folder / "finish").exists() and done["decay_from"] > done["tokens"]:
+            done["decay_from"] = done["tokens"]
+        if len(losses) == 50:
+            now = time.time()
+            line = {"step": done["step"], "tokens": done["tokens"], "loss": round(sum(losses) / 50, 4), "rate": round(share, 3),
+                    "tokens_per_second": round((done["tokens"] - shown_tokens) / (now - shown))}
+            print(json.dumps(line), flush=True)
+            shown, shown_tokens, losses = now, done["tokens"], []
+        if time.time() - saved > CHECKPOINT_SECONDS:
+            save(checkpoint, state())
+            saved = time.time()
+    save(checkpoint, state())
+    print(json.dumps({"ended": True, **done}), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--preset", choices=PRESETS, default="cpu")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--hours", type=float, default=1000.0, help="stop after this time; the same command resumes")
+    arguments = parser.parse_args()
+
+    train(arguments.out, arguments.preset, arguments.seed, time.time() + 3600 * arguments.hours)
