@@ -27,3 +27,7 @@ deny:
 # Every benchmark, into docs/performance.
 bench *arguments:
     ./scripts/bench/run.sh {{arguments}}
+
+# The built-in model: check, tokenizer, train, finish, export, evaluate.
+starter *arguments:
+    ./scripts/starter.sh {{arguments}}

@@ -17,9 +17,10 @@ step cargo test --locked -q -p rustygpt-utils --test tidy
 step cargo clippy --locked --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps --document-private-items --quiet
 step cargo test --locked --workspace
+need_python
+step scripts/starter.sh check
 if [ -x tests/clients/run.sh ]; then
     need_node
-    need_python
     step tests/clients/run.sh
 fi
 say "everything passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"

@@ -18,13 +18,14 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 
 import batches
+from corpus import mix
 from model import PRESETS, Starter
 from muon import Muon
 
-# Per preset: planned tokens, tokens of a step, tokens of the decay, learning rates of Muon and AdamW.
+# Per preset: planned tokens, tokens of a step, tokens of the decay, learning rates of Muon and AdamW, kinds.
 PLANS = {
-    "cpu": {"tokens": 24_000_000, "step": 4096, "decay": 3_000_000, "muon": 0.02, "adam": 3e-3},
-    "gpu": {"tokens": 600_000_000, "step": 65_536, "decay": 120_000_000, "muon": 0.02, "adam": 2e-3},
+    "cpu": {"tokens": 16_000_000, "step": 2048, "decay": 1_500_000, "muon": 0.02, "adam": 3e-3, "shares": mix.BASICS},
+    "gpu": {"tokens": 600_000_000, "step": 65_536, "decay": 120_000_000, "muon": 0.02, "adam": 2e-3, "shares": mix.SHARES},
 }
 WARM_UP_STEPS = 60
 CHECKPOINT_SECONDS = 150
@@ -77,7 +78,7 @@ def train(folder: Path, preset: str, seed: int, stop_at: float) -> None:
     autocast = torch.autocast(device, torch.bfloat16)
     saved = shown = time.time()
     shown_tokens, losses = done["tokens"], []
-    for index, batch in batches.stream(done["pool"], seed, tokenizer, plan["step"], shape.context):
+    for index, batch in batches.stream(done["pool"], seed, tokenizer, plan["step"], shape.context, plan["shares"]):
         share = rate(done["tokens"], done["step"], done["decay_from"], plan["decay"])
         if share == 0.0 or time.time() > stop_at:
             break

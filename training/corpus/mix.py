@@ -8,9 +8,10 @@ from random import Random
 from . import forbidden, intents, outside, passages, phrases, titles, tools
 
 FOLDER = Path(__file__).parent
-# Parts of a hundred of the conversations.
+# Parts of a hundred of the conversations: all abilities, and what a short training can reach.
 SHARES = {"product": 22, "survival": 22, "outside": 16, "talk": 4, "passages": 16, "filling": 2, "titles": 6, "intents": 7,
-          "tools": 8, "mixed": 4}
+          "tools": 8, "mixed": 2}
+BASICS = {"product": 34, "survival": 32, "outside": 16, "talk": 8, "intents": 5, "titles": 5}
 SYSTEMS = ["You are a helpful assistant.", "You are RustyGPT.", "Answer briefly.", "You are a friendly assistant.", "Be concise.",
            "You help the user.", "You are a helpful AI assistant. Answer the user's questions."]
 
@@ -51,7 +52,7 @@ MOST_TURNS = 30
 def draw(kind: str, random: Random) -> Conversation:
     """A conversation of a kind."""
     if kind in BOOKS:
-        return Conversation(kind, [BOOKS[kind].turn(random) for _ in range(random.choice([1, 1, 1, 2]))])
+        return Conversation(kind, [BOOKS[kind].turn(random) for _ in range(random.choice([1] * 7 + [2]))])
     if kind == "tools":
         definitions, turns = tools.conversation(random)
         return Conversation(kind, turns, tools=definitions)
@@ -65,10 +66,10 @@ def draw(kind: str, random: Random) -> Conversation:
     return Conversation(kind, make(random))
 
 
-def conversations(seed: int) -> Iterator[Conversation]:
-    """The stream. The same seed gives the same conversations; none holds words of the evaluation."""
+def conversations(seed: int, shares: dict[str, int] = SHARES) -> Iterator[Conversation]:
+    """The stream, of the kinds in `shares`. The same seed gives the same conversations; none holds words of the evaluation."""
     random = Random(seed)
-    kinds, weights = list(SHARES), list(SHARES.values())
+    kinds, weights = list(shares), list(shares.values())
     while True:
         conversation = draw(random.choices(kinds, weights)[0], random)
         if random.random() < 0.15:

@@ -185,6 +185,8 @@ def passage(random: Random) -> tuple[str, list[tuple[str, str]]]:
         mentioned = subject if place == 0 or random.random() < 0.25 else pronoun
         sentence = fill(wording, mentioned, found)
         sentence = sentence[:1].upper() + sentence[1:]
+        if found not in sentence:  # it begins the sentence
+            found = found[:1].upper() + found[1:]
         if place == 0 and subject.lower() not in sentence.lower():
             sentences.append(subject[:1].upper() + subject[1:] + ".")
         sentences.append(sentence)
@@ -208,7 +210,7 @@ def conversation(random: Random) -> list[tuple[str, str]]:
     """A passage with one to four questions, as the turns of a conversation."""
     text, questions = passage(random)
     first = random.choice(FORMS).replace("{Q}", questions[0][0]).replace("{P}", text)
-    return [(first, questions[0][1])] + questions[1 : random.randint(1, 4)]
+    return [(first, questions[0][1])] + questions[1 : random.randint(1, 6)]
 
 
 def filling(random: Random) -> list[tuple[str, str]]:
