@@ -1,8 +1,13 @@
 """Conversations as batches of token ids, rows of like length together, each starting at position 0 as in use."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from functools import cache
+from itertools import count, islice
+from multiprocessing import get_context
+from pathlib import Path
 from random import Random
 
 import torch
@@ -11,7 +16,7 @@ from tokenizers import Tokenizer
 import template
 from corpus import mix
 
-CONVERSATIONS = 2048  # of one pool, within which rows are sorted by length
+LEAST_CONVERSATIONS = 2048  # of one pool, within which rows are sorted by length
 IGNORED = -100
 # An answer that is known by heart teaches little after its first words, which say that it was the right one to give.
 # So most conversations of these kinds end there, and twice as many questions are read in the same time.
@@ -46,7 +51,7 @@ def encode(conversation: mix.Conversation, tokenizer: Tokenizer, longest: int, r
 def pool(index: int, seed: int, tokenizer: Tokenizer, tokens: int, longest: int, shares: dict[str, int]) -> list[Batch]:
     """The batches of one pool, each of about `tokens` tokens. The same index and seed give the same batches."""
     random = Random(f"{seed}-{index}")
-    drawn = islice(mix.conversations(random.randrange(2**60), shares), CONVERSATIONS)
+    drawn = islice(mix.conversations(random.randrange(2**60), shares), max(LEAST_CONVERSATIONS, tokens // 8))
     rows = sorted((encode(each, tokenizer, longest, random) for each in drawn), key=lambda row: len(row[0]))
     groups: list[list[tuple[list[int], list[bool]]]] = [[]]
     for row in rows:
@@ -70,12 +75,38 @@ def to_batch(rows: list[tuple[list[int], list[bool]]]) -> Batch:
     return Batch(inputs, targets)
 
 
-def stream(
-    first: int, seed: int, tokenizer: Tokenizer, tokens: int, longest: int, shares: dict[str, int]
-) -> Iterator[tuple[int, Batch]]:
-    """Batches from pool `first` on, with the number of the pool."""
-    index = first
-    while True:
-        for batch in pool(index, seed, tokenizer, tokens, longest, shares):
-            yield index, batch
-        index += 1
+@dataclass(frozen=True)
+class Source:
+    """Where batches come from: everything that decides what is in a pool, but for its number."""
+
+    tokenizer: Path
+    seed: int
+    tokens: int  # of a batch
+    longest: int  # row
+    shares: tuple[tuple[str, int], ...]
+
+    def pool(self, index: int) -> list[Batch]:
+        """The batches of a pool."""
+        return pool(index, self.seed, read_tokenizer(self.tokenizer), self.tokens, self.longest, dict(self.shares))
+
+
+@cache
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer, read once in each process."""
+    return Tokenizer.from_file(str(path))
+
+
+def stream(source: Source, first: int, workers: int) -> Iterator[tuple[int, Batch]]:
+    """Batches from pool `first` on, with the number of the pool. With workers, pools are made by that many processes."""
+    if workers == 0:
+        for index in count(first):
+            for batch in source.pool(index):
+                yield index, batch
+    # Two pools ahead of each worker: enough that the device never waits, and no more memory than that.
+    with ProcessPoolExecutor(workers, get_context("spawn")) as processes:
+        ahead = deque(processes.submit(source.pool, first + each) for each in range(2 * workers))
+        for index in count(first):
+            batches = ahead.popleft().result()
+            ahead.append(processes.submit(source.pool, index + 2 * workers))
+            for batch in batches:
+                yield index, batch

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer
 
 import batches
 from corpus import mix
 from model import PRESETS, Starter
 from muon import Muon
 
-# Per preset: planned tokens, tokens of a step, tokens of the decay, learning rates of Muon and AdamW, kinds.
+# Per preset: planned tokens, tokens of a step, tokens of the decay, learning rates of Muon and AdamW, kinds,
+# processes that make batches.
 PLANS = {
-    "cpu": {"tokens": 16_000_000, "step": 2048, "decay": 1_500_000, "muon": 0.02, "adam": 3e-3, "shares": mix.BASICS},
-    "gpu": {"tokens": 600_000_000, "step": 65_536, "decay": 120_000_000, "muon": 0.02, "adam": 2e-3, "shares": mix.SHARES},
+    "cpu": {"tokens": 16_000_000, "step": 2048, "decay": 1_500_000, "muon": 0.02, "adam": 3e-3, "shares": mix.BASICS, "workers": 0},
+    "gpu": {"tokens": 600_000_000, "step": 65_536, "decay": 120_000_000, "muon": 0.02, "adam": 2e-3, "shares": mix.SHARES, "workers": 12},
 }
 WARM_UP_STEPS = 60
 CHECKPOINT_SECONDS = 150
@@ -56,7 +56,6 @@ def train(folder: Path, preset: str, seed: int, stop_at: float) -> None:
     plan, shape = PLANS[preset], PRESETS[preset]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(seed)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = Starter(shape).to(device)
     chosen = optimizers(model, plan)
     done = {"tokens": 0, "step": 0, "pool": 0, "decay_from": plan["tokens"] - plan["decay"]}
@@ -78,7 +77,8 @@ def train(folder: Path, preset: str, seed: int, stop_at: float) -> None:
     autocast = torch.autocast(device, torch.bfloat16)
     saved = shown = time.time()
     shown_tokens, losses = done["tokens"], []
-    for index, batch in batches.stream(done["pool"], seed, tokenizer, plan["step"], shape.context, plan["shares"]):
+    source = batches.Source(folder / "tokenizer.json", seed, plan["step"], shape.context, tuple(plan["shares"].items()))
+    for index, batch in batches.stream(source, done["pool"], plan["workers"]):
         share = rate(done["tokens"], done["step"], done["decay_from"], plan["decay"])
         if share == 0.0 or time.time() > stop_at:
             break
