@@ -104,6 +104,7 @@ impl ApiError {
             | ErrorCode::UnsupportedParameter
             | ErrorCode::ContextLengthExceeded
             | ErrorCode::InvalidPrompt
+            | ErrorCode::ModelNotSupported
             | ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
             ErrorCode::InvalidApiKey => StatusCode::UNAUTHORIZED,
             ErrorCode::PermissionDenied
@@ -150,6 +151,9 @@ impl From<UseCaseError> for ApiError {
             UseCaseError::ModelNotFound { .. } => {
                 Self::at(ErrorCode::ModelNotFound, "model", error.to_string())
             }
+            UseCaseError::WrongKind { .. } => {
+                Self::at(ErrorCode::ModelNotSupported, "model", error.to_string())
+            }
             UseCaseError::Model(error) => error.into(),
         }
     }
@@ -162,6 +166,11 @@ impl From<ModelError> for ApiError {
             ModelError::ContextLengthExceeded { .. } => {
                 Self::at(ErrorCode::ContextLengthExceeded, "messages", message)
             }
+            ModelError::InputTooLong { index, .. } => Self::at(
+                ErrorCode::ContextLengthExceeded,
+                format!("input[{index}]"),
+                message,
+            ),
             ModelError::Unsupported { param, .. } => {
                 Self::at(ErrorCode::UnsupportedParameter, param, message)
             }

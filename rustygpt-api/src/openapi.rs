@@ -22,6 +22,7 @@ use utoipa::{Modify, OpenApi};
     ),
     paths(
         v1::chat_completions::create,
+        v1::embeddings::create,
         v1::models::list,
         v1::models::retrieve,
         health::alive,

@@ -9,9 +9,10 @@ use rustygpt_common::error_code::ErrorCode;
 use rustygpt_common::routes;
 
 /// Every route: its path as axum writes it, and what answers its methods.
-fn table() -> [(&'static str, MethodRouter<ApiState>); 8] {
+fn table() -> [(&'static str, MethodRouter<ApiState>); 9] {
     [
         (routes::CHAT_COMPLETIONS, post(v1::chat_completions::create)),
+        (routes::EMBEDDINGS, post(v1::embeddings::create)),
         (routes::MODELS, get(v1::models::list)),
         // Ids may contain slashes.
         ("/v1/models/{*id}", get(v1::models::retrieve)),

@@ -6,7 +6,8 @@ use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use rustygpt_common::openai::ErrorEnvelope;
-use rustygpt_model::engine::LoadedModel;
+use rustygpt_model::contract::ModelKind;
+use rustygpt_model::engine::AnyModel;
 use rustygpt_orchestrator::UseCaseError;
 use rustygpt_orchestrator::access::{Action, Thing, authorize};
 use serde::Serialize;
@@ -26,6 +27,10 @@ pub(crate) struct ServerStatus {
 pub(crate) struct ModelStatus {
     /// The model's id.
     id: String,
+    /// `language` or `embedding`.
+    kind: &'static str,
+    /// Numbers in a vector of a model that embeds.
+    dimensions: Option<usize>,
     /// The architecture's name in its file.
     architecture: String,
     /// The prevailing type of its weights.
@@ -36,7 +41,7 @@ pub(crate) struct ModelStatus {
     context_length: usize,
     /// `running`, or why it stopped.
     state: String,
-    /// Choices that can be answered at once.
+    /// Choices that can be answered at once; for a model that embeds these are requests.
     slots: usize,
     /// Choices that are being answered.
     running: usize,
@@ -75,11 +80,16 @@ pub(crate) async fn show(
 }
 
 impl ModelStatus {
-    fn of(model: &LoadedModel) -> Self {
+    fn of(model: &AnyModel) -> Self {
         let description = model.description();
         let status = model.status();
         Self {
             id: description.id.clone(),
+            kind: description.kind.name(),
+            dimensions: match description.kind {
+                ModelKind::Embedding { dimensions, .. } => Some(dimensions),
+                ModelKind::Language => None,
+            },
             architecture: description.architecture.clone(),
             quantization: description.quantization.clone(),
             parameters: description.parameters,

@@ -8,12 +8,15 @@ use anyhow::{Context as _, Result, bail};
 use rustygpt_api::listener::tls;
 use rustygpt_api::{ApiParts, ApiState, HostPolicy, Networks, Origin, RequestLimits, ServeOptions};
 use rustygpt_model::candle::{self, LoadOptions};
-use rustygpt_model::contract::{Forward, ModelDescription, ModelError};
-use rustygpt_model::engine::{EngineOptions, LoadedModel, ModelParts};
+use rustygpt_model::contract::{Forward, ModelDescription, ModelError, ModelKind, Pooling};
+use rustygpt_model::engine::{
+    AnyModel, EmbeddingModel, EmbeddingOptions, EmbeddingParts, EngineOptions, LoadedModel,
+    ModelParts,
+};
 use rustygpt_model::prompt::{ChatTemplate, RenderLimits, RenderProcess, Renderer};
 use rustygpt_model::registry;
 use rustygpt_model::tokenizer::Tokenizer;
-use rustygpt_model::weights::{ModelFiles, Source, generation_defaults};
+use rustygpt_model::weights::{ModelFiles, Purpose, Source, generation_defaults, purpose};
 use rustygpt_orchestrator::access::{KeyDigest, Keyring};
 use rustygpt_orchestrator::models::Models;
 use rustygpt_utils::clock::{Clock, SystemClock};
@@ -65,17 +68,114 @@ pub(crate) fn load_model(
     settings: &Settings,
     choice: &ModelChoice,
     cache_share: u64,
-) -> Result<LoadedModel> {
+) -> Result<AnyModel> {
     let files = ModelFiles::open(&choice.path)?;
-    let summary = registry::describe(&files);
+    match purpose(files.source()) {
+        Ok(Purpose::Language) => Ok(load_language(settings, choice, &files, cache_share)?.into()),
+        Ok(Purpose::Embedding(pooling)) => {
+            Ok(load_embedding(settings, choice, &files, pooling)?.into())
+        }
+        Err(reason) => bail!("{}: {reason}", choice.path.display()),
+    }
+}
+
+/// Loads a model that is to answer.
+///
+/// # Errors
+/// As [`load_model`], and a model that embeds.
+pub(crate) fn load_language_model(
+    settings: &Settings,
+    choice: &ModelChoice,
+) -> Result<LoadedModel> {
+    match load_model(settings, choice, 1)? {
+        AnyModel::Language(model) => Ok(model),
+        AnyModel::Embedding(_) => bail!(
+            "{} is an embedding model and cannot chat; serve it (rustygpt serve --model) and ask \
+             for embeddings",
+            choice.path.display()
+        ),
+    }
+}
+
+/// Loads a model that embeds and starts its engine.
+fn load_embedding(
+    settings: &Settings,
+    choice: &ModelChoice,
+    files: &ModelFiles,
+    pooling: Pooling,
+) -> Result<EmbeddingModel> {
+    registry::fits_in_memory(files, 0)?;
+    let tokenizer = tokenizer(files)?;
+    let model = candle::load_embedder(files, pooling, &load_options(settings, 0))?;
+    let shape = model.shape();
+    let kind = ModelKind::Embedding {
+        dimensions: shape.dimensions,
+        pooling,
+    };
+    let description = describe(choice, files, kind, shape.context_length, shape.vocabulary);
+    let parts = EmbeddingParts {
+        description,
+        model,
+        tokenizer: Arc::new(tokenizer),
+        options: EmbeddingOptions {
+            slots: settings.slots,
+            queue_limit: settings.queue,
+            ..EmbeddingOptions::default()
+        },
+    };
+    Ok(EmbeddingModel::start(parts)?)
+}
+
+fn load_options(settings: &Settings, cache_bytes: u64) -> LoadOptions {
+    LoadOptions {
+        context_length: settings.context_length,
+        slots: settings.slots,
+        cache_bytes,
+        cache_type: settings.kv_type,
+        ..LoadOptions::default()
+    }
+}
+
+/// What is known of a model before it runs.
+fn describe(
+    choice: &ModelChoice,
+    files: &ModelFiles,
+    kind: ModelKind,
+    context_length: usize,
+    vocabulary: usize,
+) -> ModelDescription {
+    let summary = registry::describe(files);
+    let default_id = || models_on_disk::default_id(&choice.path);
+    ModelDescription {
+        id: choice.id.clone().unwrap_or_else(default_id),
+        path: choice.path.clone(),
+        kind,
+        architecture: summary.architecture,
+        quantization: summary.quantization,
+        parameters: summary.parameters,
+        weight_bytes: summary.weight_bytes,
+        trained_context_length: summary.trained_context_length.unwrap_or(context_length),
+        context_length,
+        vocabulary,
+        has_chat_template: summary.has_chat_template,
+        defaults: generation_defaults(files.source()),
+    }
+}
+
+/// Loads a model that answers and starts its engine.
+fn load_language(
+    settings: &Settings,
+    choice: &ModelChoice,
+    files: &ModelFiles,
+    cache_share: u64,
+) -> Result<LoadedModel> {
     let cache_bytes =
-        models_on_disk::cache_bytes(settings, summary.weight_bytes) / cache_share.max(1);
+        models_on_disk::cache_bytes(settings, files.weight_bytes()) / cache_share.max(1);
     // Refused by its sizes, before anything is allocated.
-    registry::fits_in_memory(&files, cache_bytes.min(models_on_disk::SMALLEST_CACHE))?;
-    let tokenizer = tokenizer(&files)?;
-    let own_template = template(&files)?;
-    let has_chat_template = own_template.is_some();
-    if !has_chat_template {
+    registry::fits_in_memory(files, cache_bytes.min(models_on_disk::SMALLEST_CACHE))?;
+    let tokenizer = tokenizer(files)?;
+    let own_template = template(files)?;
+    if own_template.is_none() {
         // As llama.cpp does: most models without a template were at least trained on ChatML, and
         // a conversation that is refused helps nobody.
         tracing::warn!(
@@ -83,34 +183,15 @@ pub(crate) fn load_model(
             "the model has no chat template of its own; conversations are rendered as ChatML"
         );
     }
-    let options = LoadOptions {
-        context_length: settings.context_length,
-        slots: settings.slots,
-        cache_bytes,
-        cache_type: settings.kv_type,
-        ..LoadOptions::default()
-    };
-    let forward = candle::load(&files, &options)?;
-    let id = choice
-        .id
-        .clone()
-        .unwrap_or_else(|| models_on_disk::default_id(&choice.path));
+    let forward = candle::load(files, &load_options(settings, cache_bytes))?;
     let geometry = forward.geometry();
-    let description = ModelDescription {
-        id,
-        path: choice.path.clone(),
-        architecture: summary.architecture,
-        quantization: summary.quantization,
-        parameters: summary.parameters,
-        weight_bytes: summary.weight_bytes,
-        trained_context_length: summary
-            .trained_context_length
-            .unwrap_or(geometry.context_length),
-        context_length: geometry.context_length,
-        vocabulary: geometry.vocabulary,
-        has_chat_template,
-        defaults: generation_defaults(files.source()),
-    };
+    let description = describe(
+        choice,
+        files,
+        ModelKind::Language,
+        geometry.context_length,
+        geometry.vocabulary,
+    );
     let parts = ModelParts {
         description,
         forward: Box::new(forward),
@@ -132,10 +213,14 @@ pub(crate) fn load_model(
 pub(crate) fn load_models(settings: &Settings) -> Result<Models> {
     let mut models = Models::new();
     let now = SystemClock.unix_seconds();
-    let share = |count: usize| u64::try_from(count).unwrap_or(1);
-    for choice in &settings.models {
-        let choice = &resolved(settings, choice)?;
-        let model = load_model(settings, choice, share(settings.models.len()))
+    let share = |choices: &[ModelChoice]| choices.iter().filter(|c| has_cache(c)).count() as u64;
+    let named = settings
+        .models
+        .iter()
+        .map(|choice| resolved(settings, choice));
+    let named = named.collect::<Result<Vec<_>>>()?;
+    for choice in &named {
+        let model = load_model(settings, choice, share(&named))
             .with_context(|| format!("cannot load {}", choice.path.display()))?;
         announce(&model);
         models.insert(model, now)?;
@@ -144,7 +229,7 @@ pub(crate) fn load_models(settings: &Settings) -> Result<Models> {
         let found = models_on_disk::in_folder(&settings.models_dir);
         for choice in &found {
             // One bad file in the folder must not keep the others from answering.
-            match load_model(settings, choice, share(found.len())) {
+            match load_model(settings, choice, share(&found)) {
                 Ok(model) => {
                     announce(&model);
                     if let Err(error) = models.insert(model, now) {
@@ -164,10 +249,18 @@ pub(crate) fn load_models(settings: &Settings) -> Result<Models> {
     Ok(models)
 }
 
-fn announce(model: &LoadedModel) {
+/// Whether a model needs a part of the memory for key/value caches. One that cannot be opened is
+/// told of when it is loaded.
+fn has_cache(choice: &ModelChoice) -> bool {
+    let purpose = ModelFiles::open(&choice.path).map(|files| purpose(files.source()));
+    !matches!(purpose, Ok(Ok(Purpose::Embedding(_))))
+}
+
+fn announce(model: &AnyModel) {
     let description = model.description();
     tracing::info!(
         model.id = description.id,
+        kind = description.kind.name(),
         architecture = description.architecture,
         quantization = description.quantization,
         context_length = description.context_length,

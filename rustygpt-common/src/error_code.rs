@@ -32,6 +32,8 @@ pub enum ErrorCode {
     OriginNotAllowed,
     /// No such model.
     ModelNotFound,
+    /// The model exists and cannot do what was asked.
+    ModelNotSupported,
     /// No such route or object.
     NotFound,
     /// The route exists, its method does not.
@@ -69,6 +71,7 @@ impl ErrorCode {
             Self::HostNotAllowed => "host_not_allowed",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::ModelNotFound => "model_not_found",
+            Self::ModelNotSupported => "model_not_supported",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",

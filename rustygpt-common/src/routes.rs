@@ -2,6 +2,8 @@
 
 /// Answers a conversation.
 pub const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
+/// Turns texts into vectors.
+pub const EMBEDDINGS: &str = "/v1/embeddings";
 /// Lists the models.
 pub const MODELS: &str = "/v1/models";
 /// Describes one model; its id, which may contain slashes, follows.
@@ -24,5 +26,5 @@ pub const PUBLIC: [&str; 2] = [HEALTH, READY];
 /// to keyless clients on the same machine.
 #[must_use]
 pub fn is_inference(path: &str) -> bool {
-    path == CHAT_COMPLETIONS || path == MODELS || path.starts_with(MODELS_ITEM_PREFIX)
+    [CHAT_COMPLETIONS, EMBEDDINGS, MODELS].contains(&path) || path.starts_with(MODELS_ITEM_PREFIX)
 }

@@ -4,13 +4,17 @@
 //! Its tokens are bytes, its template is ChatML. Its "cache" holds the tokens themselves, read back
 //! through the block tables: a scheduler that lost or shared a block would garble the answers.
 
+mod embedding;
 mod forward;
 mod gate;
 
-use crate::contract::{GenerationDefaults, Geometry, ModelDescription, ModelError, StepPlan};
+use crate::contract::{
+    GenerationDefaults, Geometry, ModelDescription, ModelError, ModelKind, StepPlan,
+};
 use crate::engine::{EngineOptions, LoadedModel, ModelParts};
 use crate::prompt::{ChatTemplate, Renderer};
 use crate::tokenizer::Tokenizer;
+pub use embedding::scripted_embedder;
 use forward::ScriptedForward;
 pub use gate::Gate;
 use std::fmt;
@@ -207,6 +211,7 @@ pub fn scripted_parts(id: &str, script: Script) -> ModelParts {
     let description = ModelDescription {
         id: id.to_owned(),
         path: PathBuf::from("scripted"),
+        kind: ModelKind::Language,
         architecture: "scripted".to_owned(),
         quantization: "none".to_owned(),
         parameters: 0,

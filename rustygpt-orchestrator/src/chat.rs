@@ -4,7 +4,7 @@ use crate::UseCaseError;
 use crate::access::{Action, Caller};
 use crate::models::Models;
 use rustygpt_model::contract::GenerateRequest;
-use rustygpt_model::engine::Generation;
+use rustygpt_model::engine::{AnyModel, Generation};
 
 /// An answer that has begun.
 pub struct Answer {
@@ -20,7 +20,7 @@ pub struct Answer {
 /// this returns. The request's cache salt is replaced by the caller's.
 ///
 /// # Errors
-/// [`UseCaseError::ModelNotFound`], or [`UseCaseError::Model`] with what
+/// [`UseCaseError::ModelNotFound`], [`UseCaseError::WrongKind`] for a model that embeds, or [`UseCaseError::Model`] with what
 /// [`LoadedModel::admit`](rustygpt_model::engine::LoadedModel::admit) refused.
 pub async fn complete(
     models: &Models,
@@ -29,10 +29,13 @@ pub async fn complete(
     mut request: GenerateRequest,
 ) -> Result<Answer, UseCaseError> {
     let entry = models.get(caller, Action::Generate, model)?;
+    let AnyModel::Language(language) = &entry.model else {
+        return Err(models.wrong_kind(caller, entry, "chat"));
+    };
     request.cache_salt = caller.cache_salt().clone();
-    let generation = entry.model.admit(request).await?;
+    let generation = language.admit(request).await?;
     Ok(Answer {
-        model: entry.model.description().id.clone(),
+        model: language.description().id.clone(),
         fingerprint: entry.fingerprint.clone(),
         generation,
     })

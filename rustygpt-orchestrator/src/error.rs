@@ -17,9 +17,30 @@ pub enum UseCaseError {
         /// The names the caller may use.
         available: Vec<String>,
     },
+    /// The model is there, and is not for this.
+    #[error("{}", wrong_kind(id, kind, wanted, others))]
+    WrongKind {
+        /// The model asked for.
+        id: String,
+        /// What it is for.
+        kind: &'static str,
+        /// What it was asked to do.
+        wanted: &'static str,
+        /// The names of models that can do it.
+        others: Vec<String>,
+    },
     /// The model refused or failed.
     #[error(transparent)]
     Model(#[from] ModelError),
+}
+
+fn wrong_kind(id: &str, kind: &str, wanted: &str, others: &[String]) -> String {
+    let article = if kind.starts_with('e') { "an" } else { "a" };
+    let others = match others {
+        [] => "no loaded model can".to_owned(),
+        _ => format!("these can: {}", others.join(", ")),
+    };
+    format!("The model `{id}` is {article} {kind} model and cannot {wanted}; {others}.")
 }
 
 fn model_not_found(name: &str, available: &[String]) -> String {

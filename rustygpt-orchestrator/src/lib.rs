@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod chat;
+pub mod embeddings;
 mod error;
 pub mod models;
 

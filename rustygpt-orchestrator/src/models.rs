@@ -3,7 +3,7 @@
 use crate::UseCaseError;
 use crate::access::{Action, Caller, Thing, authorize};
 use rustygpt_model::contract::ModelDescription;
-use rustygpt_model::engine::LoadedModel;
+use rustygpt_model::engine::AnyModel;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Clone)]
 pub struct Entry {
     /// The model.
-    pub model: LoadedModel,
+    pub model: AnyModel,
     /// When it was loaded, in seconds since 1970.
     pub created: u64,
     /// Names the model file and this build, as `system_fingerprint` does.
@@ -61,7 +61,8 @@ impl Models {
     ///
     /// # Errors
     /// [`NameError::Taken`] when a model or an alias has that name.
-    pub fn insert(&mut self, model: LoadedModel, created: u64) -> Result<(), NameError> {
+    pub fn insert(&mut self, model: impl Into<AnyModel>, created: u64) -> Result<(), NameError> {
+        let model = model.into();
         let id = self.free_name(&model.description().id)?;
         let fingerprint = fingerprint(model.description());
         self.entries.insert(
@@ -131,6 +132,26 @@ impl Models {
             })
     }
 
+    /// The error for a model that is not for what it was `wanted` for.
+    pub(crate) fn wrong_kind(
+        &self,
+        caller: &Caller,
+        entry: &Entry,
+        wanted: &'static str,
+    ) -> UseCaseError {
+        let kind = entry.model.description().kind.name();
+        let list = self.list(caller).unwrap_or_default();
+        let others = list
+            .into_iter()
+            .filter(|listed| listed.entry.model.description().kind.name() != kind);
+        UseCaseError::WrongKind {
+            id: entry.model.description().id.clone(),
+            kind,
+            wanted,
+            others: others.map(|listed| listed.name.to_owned()).collect(),
+        }
+    }
+
     /// All names, sorted.
     ///
     /// # Errors
@@ -160,7 +181,7 @@ impl Models {
 
     /// The models themselves, each once, sorted by id; for the parts of the server that serve
     /// nobody in particular.
-    pub fn loaded(&self) -> impl Iterator<Item = &LoadedModel> {
+    pub fn loaded(&self) -> impl Iterator<Item = &AnyModel> {
         self.entries.values().map(|entry| &entry.model)
     }
 

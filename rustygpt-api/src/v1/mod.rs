@@ -1,4 +1,5 @@
 //! The OpenAI dialect.
 
 pub(crate) mod chat_completions;
+pub(crate) mod embeddings;
 pub(crate) mod models;

@@ -5,7 +5,8 @@ use reqwest::Method;
 use rustygpt_model::scripted::Script;
 use serde_json::json;
 
-const PRIVATE: [(Method, &str); 8] = [
+const PRIVATE: [(Method, &str); 9] = [
+    (Method::POST, "/v1/embeddings"),
     (Method::POST, "/v1/chat/completions"),
     (Method::GET, "/v1/models"),
     (Method::GET, "/v1/models/parrot"),

@@ -10,6 +10,7 @@
 mod access;
 mod chat;
 mod connections;
+mod embeddings;
 mod errors;
 mod guard;
 mod hostile;

@@ -4,7 +4,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use rustygpt_api::{
     ApiParts, ApiState, HostPolicy, Networks, Origin, RequestLimits, ServeOptions, router, serve,
 };
-use rustygpt_model::engine::LoadedModel;
+use rustygpt_model::engine::{EmbeddingModel, LoadedModel};
 use rustygpt_model::scripted::{Script, scripted_model};
 use rustygpt_orchestrator::access::{KeyDigest, Keyring};
 use rustygpt_orchestrator::models::Models;
@@ -24,6 +24,7 @@ pub(crate) const KEY: &str = "sk-rustygpt-test";
 /// What a test changes of the usual server.
 pub(crate) struct Setup {
     pub(crate) models: Vec<LoadedModel>,
+    pub(crate) embedders: Vec<EmbeddingModel>,
     pub(crate) aliases: Vec<(&'static str, &'static str)>,
     pub(crate) keyless: bool,
     pub(crate) allowed_hosts: Vec<String>,
@@ -38,6 +39,7 @@ impl Setup {
     pub(crate) fn new(script: Script) -> Self {
         Self {
             models: vec![scripted_model("parrot", script).unwrap()],
+            embedders: Vec::new(),
             aliases: vec![("gpt-4o", "parrot")],
             keyless: false,
             allowed_hosts: Vec::new(),
@@ -55,6 +57,9 @@ impl Setup {
         let mut models = Models::new();
         for model in &self.models {
             models.insert(model.clone(), 1_700_000_000).unwrap();
+        }
+        for model in self.embedders {
+            models.insert(model, 1_700_000_000).unwrap();
         }
         for (alias, id) in self.aliases {
             models.alias(alias, id).unwrap();

@@ -120,7 +120,9 @@ async fn partner(
             }
         }
     };
-    Ok(Partner::Local(compose::load_model(settings, &choice, 1)?))
+    Ok(Partner::Local(compose::load_language_model(
+        settings, &choice,
+    )?))
 }
 
 /// Shows an answer as it comes. Ctrl-C ends it; what was said until then counts.

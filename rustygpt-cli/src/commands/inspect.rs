@@ -3,7 +3,9 @@
 use crate::arguments::InspectArguments;
 use crate::output::{self, harmless, human_bytes};
 use anyhow::Result;
-use rustygpt_model::weights::{MetadataArray, MetadataValue, ModelFiles, Source, TensorInfo};
+use rustygpt_model::weights::{
+    MetadataArray, MetadataValue, ModelFiles, Purpose, Source, TensorInfo, purpose,
+};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::process::ExitCode;
@@ -22,6 +24,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<ExitCode> {
         let object = json!({
             "path": files.path(),
             "format": format_name(files.source()),
+            "kind": purpose(files.source()).ok().map(Purpose::name),
             "parameters": files.tensors().map(TensorInfo::elements).sum::<u64>(),
             "weight_bytes": weight_bytes(&files),
             "metadata": metadata,
@@ -36,6 +39,13 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<ExitCode> {
         files.path().display(),
         format_name(files.source())
     )?;
+    match purpose(files.source()) {
+        Ok(Purpose::Language) => writeln!(out, "language model")?,
+        Ok(Purpose::Embedding(pooling)) => {
+            writeln!(out, "embedding model, pooling: {}", pooling.name())?;
+        }
+        Err(reason) => writeln!(out, "cannot be used: {}", harmless(&reason))?,
+    }
     let parameters = files.tensors().map(TensorInfo::elements).sum::<u64>();
     let bytes = human_bytes(weight_bytes(&files));
     writeln!(

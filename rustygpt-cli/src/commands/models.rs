@@ -6,7 +6,7 @@ use crate::models_on_disk;
 use crate::output::{self, harmless, human_bytes};
 use anyhow::{Context as _, Result, bail};
 use rustygpt_model::registry::{self, FoundModel, Home};
-use rustygpt_model::weights::ModelFiles;
+use rustygpt_model::weights::{ModelFiles, Purpose, purpose};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, BufRead, Write};
@@ -61,8 +61,13 @@ fn list(settings: &Settings, as_json: bool) -> Result<ExitCode> {
                     Some(false) => "  does not fit into memory now",
                     _ => "",
                 };
+                let purpose = match &summary.purpose {
+                    Ok(Purpose::Language) => String::new(),
+                    Ok(Purpose::Embedding(_)) => "  embeddings".to_owned(),
+                    Err(reason) => format!("  cannot be used: {}", harmless(reason)),
+                };
                 format!(
-                    "{} {}{fits}",
+                    "{} {}{purpose}{fits}",
                     harmless(&summary.architecture),
                     summary.quantization
                 )
@@ -77,7 +82,10 @@ fn list(settings: &Settings, as_json: bool) -> Result<ExitCode> {
 /// Whether a model fits into memory now; `None` where that cannot be told.
 fn fits(settings: &Settings, model: &FoundModel) -> Option<bool> {
     let files = ModelFiles::open(&model.path).ok()?;
-    let cache = settings.kv_memory.unwrap_or(models_on_disk::SMALLEST_CACHE);
+    let cache = match purpose(files.source()) {
+        Ok(Purpose::Embedding(_)) => 0,
+        _ => settings.kv_memory.unwrap_or(models_on_disk::SMALLEST_CACHE),
+    };
     match registry::fits_in_memory(&files, cache) {
         Ok(fit) => fit.available_bytes.map(|_| true),
         Err(_) => Some(false),
@@ -94,6 +102,7 @@ fn as_value(settings: &Settings, model: &FoundModel) -> Value {
     let details = match &model.summary {
         Ok(summary) => json!({
             "name": summary.name,
+            "kind": summary.purpose.as_ref().ok().map(|purpose| purpose.name()),
             "architecture": summary.architecture,
             "quantization": summary.quantization,
             "parameters": summary.parameters,

@@ -20,7 +20,7 @@ pub(crate) async fn run(settings: &Settings, arguments: RunArguments) -> Result<
         arguments.prompt
     };
     let choice = compose::choose_model(settings, &arguments.model)?;
-    let model = compose::load_model(settings, &choice, 1)?;
+    let model = compose::load_language_model(settings, &choice)?;
     let partner = Partner::Local(model.clone());
     let system = arguments.system.map(|text| message(Role::System, text));
     let messages: Vec<_> = system

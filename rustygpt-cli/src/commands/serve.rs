@@ -6,6 +6,7 @@ use crate::config::Settings;
 use crate::server_record::ServerRecord;
 use crate::{api_key, compose, output};
 use anyhow::{Context as _, Result, bail};
+use rustygpt_model::engine::AnyModel;
 use rustygpt_orchestrator::models::Models;
 use rustygpt_utils::tasks::Tasks;
 use std::io;
@@ -108,10 +109,12 @@ async fn listen(settings: &Settings) -> Result<TcpListener> {
 }
 
 fn show_clients(url: &Url, key: &str, models: &Models) -> Result<()> {
-    let first = models
-        .loaded()
-        .next()
-        .map(|model| model.description().id.clone());
+    let first = |kind: &str| {
+        let descriptions = models.loaded().map(AnyModel::description);
+        let mut of_kind = descriptions.filter(|about| about.kind.name() == kind);
+        of_kind.next().map(|about| about.id.clone())
+    };
+    let (first, embedder) = (first("language"), first("embedding"));
     let model = first.as_deref().unwrap_or("MODEL");
     let base = url.as_str().trim_end_matches('/');
     let mut text = String::new();
@@ -123,9 +126,16 @@ fn show_clients(url: &Url, key: &str, models: &Models) -> Result<()> {
          -H 'Content-Type: application/json' \\\n  -d '{{\"model\": \"{model}\", \"stream\": true, \
          \"messages\": [{{\"role\": \"user\", \"content\": \"Hello!\"}}]}}'\n"
     ));
+    if let Some(embedder) = &embedder {
+        text.push_str(&format!(
+            "\n# embeddings:\ncurl {base}/v1/embeddings -H 'Authorization: Bearer {key}' \\\n  \
+             -H 'Content-Type: application/json' \\\n  -d '{{\"model\": \"{embedder}\", \
+             \"input\": [\"The sky is blue.\", \"Grass is green.\"]}}'\n"
+        ));
+    }
     text.push_str("\n# VS Code Copilot Chat (chatLanguageModels.json; see docs/copilot.md):\n");
     text.push_str(&snippet(Client::Vscode, url, key, model));
-    if first.is_none() {
+    if first.is_none() && embedder.is_none() {
         text.push_str("\n# No model is loaded yet. Get one, then start the server again:\n");
         text.push_str("rustygpt pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M\n");
     }

@@ -175,3 +175,24 @@ fn what_a_file_says_cannot_steer_the_terminal() {
     let text = home.run(&["inspect", path.to_str().unwrap()]);
     assert!(text.answer().contains("lk.0.attn_q") && !text.out.contains('\u{1b}'));
 }
+
+#[test]
+fn models_say_what_they_are_for() {
+    let home = Home::new();
+    let folder = home.path(".local/share/rustygpt/models");
+    fs::create_dir_all(&folder).unwrap();
+    let embedding = tiny_model("../embedding_models/bert-mean/model.gguf");
+    fs::copy(&embedding, folder.join("bert.gguf")).unwrap();
+    fs::copy(tiny_model("llama/model.gguf"), folder.join("llama.gguf")).unwrap();
+    let list: Value =
+        serde_json::from_str(home.run(&["models", "list", "--json"]).answer()).unwrap();
+    let kinds: Vec<&Value> = list.as_array().unwrap().iter().map(|m| &m["kind"]).collect();
+    assert_eq!(kinds, ["embedding", "language"]);
+    let listed = home.run(&["models"]);
+    let line = listed.answer().lines().find(|line| line.starts_with("bert")).unwrap();
+    assert!(line.ends_with("embeddings"), "{line}");
+    let shown = home.run(&["inspect", embedding.to_str().unwrap()]);
+    assert!(shown.answer().contains("embedding model, pooling: mean"), "{}", shown.answer());
+    let chat = home.run(&["run", embedding.to_str().unwrap(), "Hello"]);
+    assert!(chat.error().contains("embedding model and cannot chat"), "{}", chat.error());
+}

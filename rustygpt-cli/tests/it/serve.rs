@@ -219,3 +219,53 @@ fn https_is_spoken_with_a_certificate() {
     let ran = home.run(&["serve", "--port", "0", "--tls-cert", chain]);
     assert!(ran.error().contains("--tls-key"), "{ran:?}");
 }
+
+#[test]
+fn models_that_answer_and_models_that_embed_are_served_together() {
+    let home = Home::new();
+    let answering = format!("{}=tiny", tiny_model("llama/model.gguf").display());
+    let embedding = tiny_model("../embedding_models/bert-mean");
+    let arguments = [
+        "serve",
+        "--port",
+        "0",
+        "--model",
+        &answering,
+        "--model",
+        embedding.to_str().unwrap(),
+    ];
+    let server = Server::start(home.rustygpt(&arguments));
+    let key = key(&home);
+    let body = r#"{"model":"bert-mean","input":["The sky is blue.","a"],"dimensions":4}"#;
+    let (status, answer) = server.ask("POST", "/v1/embeddings", &key, body);
+    assert_eq!(status, 200, "{answer}");
+    assert!(
+        answer.contains(r#""prompt_tokens":10"#),
+        "the texts in their frames have 7 and 3 tokens: {answer}"
+    );
+    let (status, answer) =
+        server.ask("POST", "/v1/chat/completions", &key, &question("tiny", ""));
+    assert_eq!(status, 200, "{answer}");
+    let (status, error) =
+        server.ask("POST", "/v1/chat/completions", &key, &question("bert-mean", ""));
+    assert_eq!(status, 400, "{error}");
+    assert!(error.contains("embedding model and cannot chat"), "{error}");
+    let (_, status) = server.ask("GET", "/status", &key, "");
+    assert!(
+        status.contains(r#""kind":"embedding""#) && status.contains(r#""kind":"language""#),
+        "{status}"
+    );
+}
+
+#[test]
+fn a_model_that_embeds_is_found_in_the_models_folder() {
+    let home = Home::new();
+    let folder = home.data().join("models");
+    std::fs::create_dir_all(&folder).unwrap();
+    let model = tiny_model("../embedding_models/bert-mean/model.gguf");
+    std::fs::copy(model, folder.join("bert.gguf")).unwrap();
+    let server = Server::start(home.rustygpt(&["serve", "--port", "0"]));
+    let body = r#"{"model":"bert","input":"The sky is blue."}"#;
+    let (status, answer) = server.ask("POST", "/v1/embeddings", &key(&home), body);
+    assert_eq!(status, 200, "{answer}");
+}

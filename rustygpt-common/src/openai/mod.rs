@@ -4,6 +4,7 @@
 
 mod chat_request;
 mod chat_response;
+mod embeddings;
 mod error;
 mod message;
 mod models;
@@ -15,6 +16,10 @@ pub use chat_response::{
     AssistantMessage, ChatCompletion, ChatCompletionChunk, Choice, ChoiceDelta, ChunkChoice,
     CompletionTokensDetails, Logprobs, PromptTokensDetails, ResponseToolCall, TokenLogprob,
     ToolCallDelta, ToolCallDeltaFunction, TopLogprob, Usage,
+};
+pub use embeddings::{
+    EmbeddingsEntry, EmbeddingsInput, EmbeddingsItem, EmbeddingsRequest, EmbeddingsResponse,
+    EmbeddingsUsage, EmbeddingsVector,
 };
 pub use error::{ErrorBody, ErrorEnvelope};
 pub use message::{

@@ -1,14 +1,14 @@
-//! The sizes of a decoder, read from GGUF metadata or a Hugging Face `config.json`.
+//! The sizes of a model, read from GGUF metadata or a Hugging Face `config.json`.
 
 use super::load::LoadError;
 use super::rope::{RopeParameters, RopeScaling, RopeStyle};
 use crate::weights::Metadata;
 use serde_json::Value;
 
-/// The sizes every decoder has.
+/// The sizes every model has. An encoder leaves those of grouped heads, windows and rotation alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Hyperparameters {
-    /// Decoder layers.
+    /// Layers.
     pub(crate) layers: usize,
     /// Width of the residual stream.
     pub(crate) hidden: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Hyperparameters {
     pub(crate) head_dimension: usize,
     /// Positions the model was trained for.
     pub(crate) context_length: usize,
-    /// Added to the mean square in RMS normalisation.
+    /// Added to the mean square or the variance in normalisation.
     pub(crate) norm_epsilon: f64,
     /// Positions seen by layers with a sliding window, if the file names one.
     pub(crate) sliding_window: Option<usize>,
@@ -89,6 +89,7 @@ impl Hyperparameters {
         }
         let epsilon = metadata
             .float(&key("attention.layer_norm_rms_epsilon"))
+            .or_else(|| metadata.float(&key("attention.layer_norm_epsilon")))
             .ok_or_else(|| {
                 LoadError::Invalid(format!(
                     "the metadata lacks {}",
@@ -169,6 +170,7 @@ impl Hyperparameters {
             context_length,
             norm_epsilon: config
                 .get("rms_norm_eps")
+                .or_else(|| config.get("layer_norm_eps"))
                 .and_then(Value::as_f64)
                 .unwrap_or(1e-6),
             // 0 and null both mean: sees everything.

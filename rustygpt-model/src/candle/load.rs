@@ -7,6 +7,7 @@ use super::elementwise::Activation;
 use super::families::{self, LanguageFamily};
 use super::feed_forward::Gated;
 use super::hyperparameters::{ExpertSizes, Hyperparameters};
+use super::names::Names;
 use super::norm::RmsNorm;
 use super::operations::{Linear, Matrix, Projections};
 use super::products::{Element, Packed, Widened};
@@ -32,7 +33,7 @@ pub(crate) enum LoadError {
 }
 
 impl LoadError {
-    fn at(self, path: &Path) -> ModelError {
+    pub(crate) fn at(self, path: &Path) -> ModelError {
         let path = path.to_path_buf();
         match self {
             Self::Invalid(reason) => ModelError::InvalidFile { path, reason },
@@ -144,7 +145,7 @@ pub fn load(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, Mo
 }
 
 fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, LoadError> {
-    let loader = Loader::new(files)?;
+    let (loader, family) = Loader::of_language_model(files)?;
     let sizes = &loader.sizes;
     let shape = BlockShape {
         block_size: options.block_size,
@@ -176,7 +177,7 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
         }));
     }
     let cache = PagedCache::new(sizes.layers, shape, block_count, options.cache_type);
-    let family = (loader.family.load)(&loader)?;
+    let family = (family.load)(&loader)?;
     let geometry = Geometry {
         vocabulary: family.vocabulary(),
         context_length,
@@ -191,49 +192,73 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
     })
 }
 
+/// The architecture's name in the file.
+pub(crate) fn architecture(files: &ModelFiles) -> Result<&str, LoadError> {
+    let (name, key) = match files.source() {
+        Source::Gguf(metadata) => (
+            metadata.string("general.architecture"),
+            "the metadata lacks general.architecture",
+        ),
+        Source::HuggingFace(directory) => (
+            directory
+                .config
+                .get("architectures")
+                .and_then(|names| names.get(0))
+                .and_then(|name| name.as_str()),
+            "config.json lacks architectures",
+        ),
+    };
+    name.ok_or_else(|| LoadError::Invalid(key.to_owned()))
+}
+
 /// Finds tensors by llama.cpp's names, whichever kind of file they come from.
 pub(crate) struct Loader<'a> {
     files: &'a ModelFiles,
-    family: &'static families::Family,
+    /// Hugging Face's names, with the prefix that they have in these files.
+    names: Option<(Names, &'static str)>,
+    /// Whether Hugging Face's files store normalisation weights less one.
+    norms_add_one: bool,
     /// The sizes read from the file.
     pub(crate) sizes: Hyperparameters,
 }
 
 impl<'a> Loader<'a> {
-    fn new(files: &'a ModelFiles) -> Result<Self, LoadError> {
+    /// Reads the sizes of a language model.
+    pub(crate) fn of_language_model(
+        files: &'a ModelFiles,
+    ) -> Result<(Self, &'static families::Family), LoadError> {
+        let name = architecture(files)?;
+        let unsupported = || LoadError::Unsupported(format!("architecture '{name}'"));
         let (family, sizes) = match files.source() {
-            Source::Gguf(metadata) => {
-                let name = metadata.string("general.architecture").ok_or_else(|| {
-                    LoadError::Invalid("the metadata lacks general.architecture".to_owned())
-                })?;
-                let family = families::by_gguf_name(name)
-                    .ok_or_else(|| LoadError::Unsupported(format!("architecture '{name}'")))?;
-                (family, Hyperparameters::from_gguf(metadata, name)?)
-            }
-            Source::HuggingFace(directory) => {
-                let names = directory
-                    .config
-                    .get("architectures")
-                    .and_then(|v| v.as_array());
-                let name = names
-                    .and_then(|names| names.first())
-                    .and_then(|name| name.as_str());
-                let name = name.ok_or_else(|| {
-                    LoadError::Invalid("config.json lacks architectures".to_owned())
-                })?;
-                let family = families::by_huggingface_name(name)
-                    .ok_or_else(|| LoadError::Unsupported(format!("architecture '{name}'")))?;
-                (
-                    family,
-                    Hyperparameters::from_huggingface(&directory.config)?,
-                )
-            }
+            Source::Gguf(metadata) => (
+                families::by_gguf_name(name).ok_or_else(unsupported)?,
+                Hyperparameters::from_gguf(metadata, name)?,
+            ),
+            Source::HuggingFace(directory) => (
+                families::by_huggingface_name(name).ok_or_else(unsupported)?,
+                Hyperparameters::from_huggingface(&directory.config)?,
+            ),
         };
-        Ok(Self {
+        let mut loader = Self::new(files, Names::Decoder(family.huggingface_tensors), sizes);
+        loader.norms_add_one = loader.is_huggingface() && family.huggingface_norms_add_one;
+        Ok((loader, family))
+    }
+
+    /// Finds tensors by `names` where they are not llama.cpp's.
+    pub(crate) fn new(files: &'a ModelFiles, names: Names, sizes: Hyperparameters) -> Self {
+        let embeddings = names.huggingface("token_embd.weight");
+        let prefix = names
+            .prefixes()
+            .iter()
+            .find(|prefix| files.tensor(&format!("{prefix}{embeddings}")).is_some())
+            .unwrap_or(&names.prefixes()[0]);
+        let is_huggingface = matches!(files.source(), Source::HuggingFace(_));
+        Self {
             files,
-            family,
+            names: is_huggingface.then_some((names, prefix)),
+            norms_add_one: false,
             sizes,
-        })
+        }
     }
 
     /// Where the model came from.
@@ -243,15 +268,20 @@ impl<'a> Loader<'a> {
 
     /// Whether the tensors have Hugging Face's names and layout.
     pub(crate) fn is_huggingface(&self) -> bool {
-        matches!(self.source(), Source::HuggingFace(_))
+        self.names.is_some()
     }
 
     /// The name of `canonical` in this file.
     fn name<'n>(&self, canonical: &'n str) -> Cow<'n, str> {
-        if self.is_huggingface() {
-            Cow::Owned(huggingface_name(canonical, self.family.huggingface_tensors))
-        } else {
-            Cow::Borrowed(canonical)
+        match self.names {
+            // The head stands beside the model, not in it.
+            Some((names, _)) if canonical.starts_with("output.") => {
+                Cow::Owned(names.huggingface(canonical))
+            }
+            Some((names, prefix)) => {
+                Cow::Owned(format!("{prefix}{}", names.huggingface(canonical)))
+            }
+            None => Cow::Borrowed(canonical),
         }
     }
 
@@ -495,7 +525,7 @@ impl<'a> Loader<'a> {
     /// A normalisation over `width` elements.
     pub(crate) fn norm(&self, stem: &str, width: usize) -> Result<RmsNorm, LoadError> {
         let mut weights = self.vector(&format!("{stem}.weight"), width)?;
-        if self.is_huggingface() && self.family.huggingface_norms_add_one {
+        if self.norms_add_one {
             weights.iter_mut().for_each(|weight| *weight += 1.0);
         }
         Ok(RmsNorm {
@@ -514,45 +544,4 @@ impl<'a> Loader<'a> {
             .map(|_| self.norm(stem, width))
             .transpose()
     }
-}
-
-/// Translates llama.cpp's tensor name to Hugging Face's. `overrides` are a family's own stems.
-fn huggingface_name(canonical: &str, overrides: &[(&str, &str)]) -> String {
-    let (stem, suffix) = canonical.rsplit_once('.').unwrap_or((canonical, ""));
-    let whole = match stem {
-        "token_embd" => Some("model.embed_tokens"),
-        "output_norm" => Some("model.norm"),
-        "output" => Some("lm_head"),
-        _ => None,
-    };
-    if let Some(whole) = whole {
-        return format!("{whole}.{suffix}");
-    }
-    let Some((layer, part)) = stem
-        .strip_prefix("blk.")
-        .and_then(|rest| rest.split_once('.'))
-    else {
-        return canonical.to_owned();
-    };
-    let common = [
-        ("attn_norm", "input_layernorm"),
-        ("attn_q", "self_attn.q_proj"),
-        ("attn_k", "self_attn.k_proj"),
-        ("attn_v", "self_attn.v_proj"),
-        ("attn_qkv", "self_attn.qkv_proj"),
-        ("attn_output", "self_attn.o_proj"),
-        ("attn_q_norm", "self_attn.q_norm"),
-        ("attn_k_norm", "self_attn.k_norm"),
-        ("ffn_norm", "post_attention_layernorm"),
-        ("ffn_gate", "mlp.gate_proj"),
-        ("ffn_up", "mlp.up_proj"),
-        ("ffn_gate_up", "mlp.gate_up_proj"),
-        ("ffn_down", "mlp.down_proj"),
-    ];
-    let translated = overrides
-        .iter()
-        .chain(&common)
-        .find(|(ours, _)| *ours == part)
-        .map_or(part, |(_, theirs)| theirs);
-    format!("model.layers.{layer}.{translated}.{suffix}")
 }

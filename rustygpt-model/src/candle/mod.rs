@@ -1,4 +1,5 @@
-//! The tensor engine: our own language families over Candle tensors, batched, on a paged cache.
+//! The tensor engine: our own language families over Candle tensors, batched, on a paged cache, and
+//! our own encoders.
 //!
 //! Nothing outside this folder says the tensor library's name. A family calls only the opaque
 //! operations of `operations` and `cache`, so that kernels can change without touching it.
@@ -9,11 +10,14 @@ mod buffers;
 mod cache;
 mod decoder;
 mod elementwise;
+mod embedder;
+mod encoder;
 mod experts;
 mod families;
 mod feed_forward;
 mod hyperparameters;
 mod load;
+mod names;
 mod norm;
 mod operations;
 mod products;
@@ -23,5 +27,6 @@ mod threads;
 mod vector;
 
 pub use cache::CacheType;
+pub use embedder::load_embedder;
 pub use load::{CandleModel, LoadOptions, load};
 pub use threads::{ThreadsError, use_threads};

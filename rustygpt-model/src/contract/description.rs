@@ -1,6 +1,6 @@
 //! [`ModelDescription`]: what is known of a loaded model.
 
-use super::Sampling;
+use super::{Pooling, Sampling};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -11,6 +11,8 @@ pub struct ModelDescription {
     pub id: String,
     /// The file or folder it came from.
     pub path: PathBuf,
+    /// What it is for.
+    pub kind: ModelKind,
     /// The architecture's name in the file, for example `llama`.
     pub architecture: String,
     /// The weights' prevailing type, for example `Q4_K` or `BF16`.
@@ -29,6 +31,31 @@ pub struct ModelDescription {
     pub has_chat_template: bool,
     /// Sampling and stop defaults of the model's own files.
     pub defaults: GenerationDefaults,
+}
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModelKind {
+    /// It goes on with a text, a conversation among them.
+    Language,
+    /// It turns a text into a vector.
+    Embedding {
+        /// Numbers in a vector.
+        dimensions: usize,
+        /// How the vectors of a text's tokens become one.
+        pooling: Pooling,
+    },
+}
+
+impl ModelKind {
+    /// The name people know.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Language => "language",
+            Self::Embedding { .. } => "embedding",
+        }
+    }
 }
 
 /// What the model's own files say about how to generate.

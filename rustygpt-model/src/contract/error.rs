@@ -51,6 +51,19 @@ pub enum ModelError {
         /// Tokens a request may have.
         context_length: usize,
     },
+    /// A text to embed is longer than the context.
+    #[error(
+        "This model's maximum context length is {context_length} tokens. However, input {index} \
+         has {tokens} tokens. Please split it into shorter texts."
+    )]
+    InputTooLong {
+        /// Which text of the request, counted from 0.
+        index: usize,
+        /// Tokens of the text.
+        tokens: usize,
+        /// Tokens a text may have.
+        context_length: usize,
+    },
     /// The request asks for something this model cannot do.
     #[error("{message}")]
     Unsupported {

@@ -4,7 +4,9 @@
 //!   the queue;
 //! - [`Generation`]: the stream of events that answers a request;
 //! - [`scheduler`]: who takes part in the next forward pass; pure;
-//! - `worker`: the thread: admission, plan, forward pass, sampling, events.
+//! - `worker`: the thread: admission, plan, forward pass, sampling, events;
+//! - [`embedding`]: the same for models that turn texts into vectors;
+//! - [`AnyModel`]: a handle of either.
 //!
 //! A request's events wait in an unbounded channel, because the engine must never wait for one
 //! client; it holds at most a few events per token, and `max_tokens` bounds those.
@@ -12,7 +14,9 @@
 //! Invariant: no lock is held across a forward pass; the thread is the only owner of the model.
 
 mod admission;
+mod any_model;
 mod counters;
+pub mod embedding;
 mod generation;
 mod handle;
 mod monotonic;
@@ -22,6 +26,8 @@ mod status;
 mod submission;
 mod worker;
 
+pub use any_model::AnyModel;
+pub use embedding::{EmbeddingModel, EmbeddingOptions, EmbeddingParts};
 pub use generation::Generation;
 pub use handle::{LoadedModel, ModelParts};
 pub use monotonic::{Monotonic, SystemMonotonic};

@@ -1,6 +1,6 @@
 //! [`describe`]: what a model's headers say of it.
 
-use crate::weights::{ElementType, Metadata, ModelFiles, Source, TensorInfo};
+use crate::weights::{ElementType, Metadata, ModelFiles, Purpose, Source, TensorInfo, purpose};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -11,6 +11,8 @@ pub struct Summary {
     pub name: Option<String>,
     /// The architecture's name in the file, for example `llama`; empty where none is given.
     pub architecture: String,
+    /// What it is for, or why it can be used for nothing here.
+    pub purpose: Result<Purpose, String>,
     /// Number of weights.
     pub parameters: u64,
     /// The type that most weights of the layers have, for example `Q4_K` or `BF16`; `none` without
@@ -43,6 +45,7 @@ pub fn describe(files: &ModelFiles) -> Summary {
             .map_or("none", ElementType::name)
             .to_owned(),
         weight_bytes: files.weight_bytes(),
+        purpose: purpose(files.source()),
         has_chat_template: files.chat_template("default").is_some(),
         ..told
     }
@@ -74,6 +77,7 @@ fn untold(architecture: &str) -> Summary {
     Summary {
         name: None,
         architecture: architecture.to_owned(),
+        purpose: Ok(Purpose::Language),
         parameters: 0,
         quantization: String::new(),
         weight_bytes: 0,

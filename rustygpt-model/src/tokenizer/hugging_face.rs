@@ -35,6 +35,8 @@ pub(super) struct HuggingFaceTokenizer {
     end_ids: Vec<u32>,
     fill_in_middle: Option<FillInMiddle>,
     adds_space_prefix: bool,
+    /// What stands before and behind a text that is read whole.
+    frame: (Vec<u32>, Vec<u32>),
 }
 
 struct Control {
@@ -165,6 +167,7 @@ impl HuggingFaceTokenizer {
         end_ids.dedup();
         special::leave_out_by_name(&mut end_ids, |name| first.token_to_id(name));
         let fill_in_middle = special::fill_in_middle(|name| first.token_to_id(name));
+        let frame = frame(&first);
         Ok(Self {
             first,
             later,
@@ -177,6 +180,7 @@ impl HuggingFaceTokenizer {
             end_ids,
             fill_in_middle,
             adds_space_prefix,
+            frame,
         })
     }
 
@@ -208,6 +212,11 @@ impl HuggingFaceTokenizer {
     /// Ids are below this.
     pub(super) fn size(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// What stands before and behind a text that is read whole.
+    pub(super) fn frame(&self) -> (&[u32], &[u32]) {
+        (&self.frame.0, &self.frame.1)
     }
 
     /// Whether encoding puts a space before a text.
@@ -288,6 +297,21 @@ impl HuggingFaceTokenizer {
             index = end;
         }
         ids
+    }
+}
+
+/// What the post-processor puts before and behind a single text, seen on a text of one word.
+fn frame(tokenizer: &tokenizers::Tokenizer) -> (Vec<u32>, Vec<u32>) {
+    let (plain, framed) = (encode(tokenizer, "a", false), encode(tokenizer, "a", true));
+    let place = framed
+        .windows(plain.len().max(1))
+        .position(|window| window == plain);
+    match place {
+        Some(place) => (
+            framed[..place].to_vec(),
+            framed[place + plain.len()..].to_vec(),
+        ),
+        None => (Vec::new(), Vec::new()),
     }
 }
 

@@ -114,6 +114,19 @@ impl Tokenizer {
         self.encode_pieces(&[Piece::Text(Cow::Borrowed(text))])
     }
 
+    /// The ids of a text that is read whole, in the frame that its model was trained with:
+    /// `[CLS] … [SEP]`, `<s> … </s>`, or what else the file says. Control tokens are not parsed.
+    #[must_use]
+    pub fn encode_framed(&self, text: &str) -> Vec<u32> {
+        let plain = self.encode(text);
+        let (before, after): (&[u32], &[u32]) = match &self.source {
+            Source::Bytes(_) => (&[], &[]),
+            Source::Gguf(tokenizer) => tokenizer.special().frame(),
+            Source::HuggingFace(tokenizer) => tokenizer.frame(),
+        };
+        [before, &plain, after].concat()
+    }
+
     /// Splits text where the names of control tokens (and of tokens that were added to the
     /// vocabulary) stand. Only for text whose author may place control tokens, such as a
     /// template's output.

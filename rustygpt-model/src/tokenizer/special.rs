@@ -115,6 +115,8 @@ pub(super) struct Special {
     pub(super) unknown: Option<u32>,
     pub(super) fill_in_middle: Option<FillInMiddle>,
     pub(super) adds_bos: bool,
+    /// What stands behind a text that is to be read whole.
+    pub(super) closing: Option<u32>,
     pub(super) end_of_generation: Vec<u32>,
 }
 
@@ -141,7 +143,11 @@ impl Special {
             let id = metadata.unsigned(&format!("tokenizer.ggml.{key}_token_id"));
             id.filter(|&id| id < count).map(|id| id as u32).or(default)
         };
-        let bos = read("bos", defaults.bos);
+        let is_bert = metadata.string("tokenizer.ggml.model") == Some("bert");
+        let class = || read("cls", None).filter(|_| is_bert);
+        let bos = read("bos", None)
+            .or_else(class)
+            .or_else(|| read("bos", defaults.bos));
         let eos = read("eos", defaults.eos);
         let by_name = |vocabulary: &mut Vocabulary, key: &[&str], names: &[&str]| {
             if let Some(id) = key.iter().find_map(|key| read(key, None)) {
@@ -189,14 +195,33 @@ impl Special {
         let adds_bos = metadata
             .boolean("tokenizer.ggml.add_bos_token")
             .unwrap_or(defaults.adds_bos);
+        // BERT's words are closed by a separator, whose key llama.cpp misspells.
+        let closing = if is_bert {
+            read("seperator", None)
+                .or_else(|| read("separator", None))
+                .or_else(|| vocabulary.id_of("[SEP]"))
+        } else {
+            let adds_eos = metadata.boolean("tokenizer.ggml.add_eos_token");
+            eos.filter(|_| adds_eos.unwrap_or(false))
+        };
         Self {
             bos,
             eos,
+            closing,
             unknown: read("unknown", defaults.unknown),
             fill_in_middle,
             adds_bos: adds_bos && bos.is_some(),
             end_of_generation: ends.into_iter().collect(),
         }
+    }
+}
+
+impl Special {
+    /// What stands before and behind a text that is read whole.
+    pub(super) fn frame(&self) -> (&[u32], &[u32]) {
+        let before = self.bos.as_slice();
+        let before = if self.adds_bos { before } else { &[] };
+        (before, self.closing.as_slice())
     }
 }
 

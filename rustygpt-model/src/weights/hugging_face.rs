@@ -2,7 +2,7 @@
 
 use super::mapping::Mapping;
 use super::model_files::{HuggingFaceDirectory, ModelFiles, Source};
-use super::{TensorInfo, gguf_files, safetensors};
+use super::{TensorInfo, gguf_files, safetensors, sentence_modules};
 use crate::contract::ModelError;
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -43,6 +43,7 @@ pub(super) fn open_directory(path: &Path) -> Result<ModelFiles, ModelError> {
             LONGEST_TOKENIZER_CONFIG,
         )?,
         chat_template: read_text(&path.join("chat_template.jinja"), LONGEST_TEMPLATE)?,
+        sentence_modules: sentence_modules::read(path)?,
     };
     let parts = match single.exists() {
         true => vec![open_shard(&single)?],
@@ -51,7 +52,7 @@ pub(super) fn open_directory(path: &Path) -> Result<ModelFiles, ModelError> {
     ModelFiles::assemble(path, Source::HuggingFace(directory), parts)
 }
 
-fn invalid(path: &Path, reason: impl Into<String>) -> ModelError {
+pub(super) fn invalid(path: &Path, reason: impl Into<String>) -> ModelError {
     ModelError::InvalidFile {
         path: path.to_path_buf(),
         reason: reason.into(),
@@ -188,7 +189,7 @@ fn shard_path(folder: &Path, name: &str) -> Option<PathBuf> {
 }
 
 /// Reads a JSON file whose value is an object; `None` when there is no such file.
-fn read_object(path: &Path, longest: u64) -> Result<Option<Value>, ModelError> {
+pub(super) fn read_object(path: &Path, longest: u64) -> Result<Option<Value>, ModelError> {
     let Some(text) = read_text(path, longest)? else {
         return Ok(None);
     };
@@ -201,7 +202,7 @@ fn read_object(path: &Path, longest: u64) -> Result<Option<Value>, ModelError> {
 }
 
 /// Reads a text file of a bounded length; `None` when there is no such file.
-fn read_text(path: &Path, longest: u64) -> Result<Option<String>, ModelError> {
+pub(super) fn read_text(path: &Path, longest: u64) -> Result<Option<String>, ModelError> {
     let unreadable = |source| ModelError::Unreadable {
         path: path.to_path_buf(),
         source,

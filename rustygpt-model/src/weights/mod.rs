@@ -14,13 +14,17 @@ mod hugging_face;
 mod mapping;
 pub mod metadata;
 mod model_files;
+mod purpose;
 pub mod safetensors;
+mod sentence_modules;
 mod tensor;
 
 pub use defaults::generation_defaults;
 pub use element_type::ElementType;
 pub use metadata::{Metadata, MetadataArray, MetadataValue};
 pub use model_files::{HuggingFaceDirectory, ModelFiles, Source};
+pub use purpose::{Purpose, purpose};
+pub use sentence_modules::SentenceModule;
 pub use tensor::TensorInfo;
 
 pub(crate) use gguf_files::{PartName, models_in};

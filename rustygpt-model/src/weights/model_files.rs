@@ -2,7 +2,7 @@
 
 use super::mapping::Mapping;
 use super::tensor::TensorInfo;
-use super::{Metadata, gguf_files, hugging_face};
+use super::{Metadata, SentenceModule, gguf_files, hugging_face};
 use crate::contract::ModelError;
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -43,6 +43,8 @@ pub struct HuggingFaceDirectory {
     pub tokenizer_config: Option<Value>,
     /// `chat_template.jinja`, which goes before the template in `tokenizer_config`.
     pub chat_template: Option<String>,
+    /// The modules of sentence-transformers (`modules.json`), where there are any.
+    pub sentence_modules: Option<Vec<SentenceModule>>,
 }
 
 impl ModelFiles {
@@ -190,7 +192,7 @@ impl ModelFiles {
         }
     }
 
-    fn check_intact(&self) -> Result<(), ModelError> {
+    pub(crate) fn check_intact(&self) -> Result<(), ModelError> {
         match self.files.iter().find(|mapping| !mapping.is_intact()) {
             None => Ok(()),
             Some(lost) => Err(ModelError::InvalidFile {

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use rustygpt_model::candle::CacheType;
 use rustygpt_model::contract::{
     Forward, ForwardError, GenerateRequest, GenerationDefaults, GenerationEvent, Geometry, Input,
-    Limits, Logits, ModelDescription, Sampling, StepPlan,
+    Limits, Logits, ModelDescription, ModelKind, Sampling, StepPlan,
 };
 use rustygpt_model::engine::{EngineOptions, EngineStatus, LoadedModel, ModelParts};
 use rustygpt_model::prompt::Renderer;
@@ -59,6 +59,7 @@ async fn greedy_together(
         description: ModelDescription {
             id: "tiny".to_owned(),
             path: golden.case.clone(),
+            kind: ModelKind::Language,
             architecture: String::new(),
             quantization: String::new(),
             parameters: 0,

@@ -8,6 +8,8 @@
 )]
 
 #[cfg(feature = "candle")]
+mod embedding_goldens;
+#[cfg(feature = "candle")]
 mod engine;
 mod fixtures;
 mod fuzz_corpus;

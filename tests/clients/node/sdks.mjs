@@ -9,6 +9,9 @@ export const sdks = await Promise.all(names.map(async (name) => ({ name, OpenAI:
 export const wide = { url: process.env.TEST_URL, key: process.env.TEST_KEY };
 export const narrow = { url: process.env.TEST_NARROW_URL, key: process.env.TEST_NARROW_KEY };
 
+/** A server with a model that answers and one that embeds. */
+export const mixed = { url: process.env.TEST_MIXED_URL, key: process.env.TEST_MIXED_KEY };
+
 export const hello = [{ role: "user", content: "Hello" }];
 // A long answer of the model whose context is large, to be stopped by who asked for it.
 export const endless = { model: "long", messages: hello, max_tokens: 60_000, ignore_eos: true };
