@@ -67,7 +67,7 @@ fn apply<F: Function>(function: F, values: &mut [f32], others: &[f32]) {
 /// Computes `values ← f(values)` with all threads.
 fn apply_alone<F: Function>(function: F, values: &mut [f32]) {
     team().chunks_mut(values, TASK_LENGTH, |_, values| {
-        dispatch(ApplyAlone { function, values })
+        dispatch(ApplyAlone { function, values });
     });
 }
 
@@ -143,7 +143,7 @@ impl Function for GatedGeluTanh {
 #[inline(always)]
 fn gelu_tanh<V: Vector>(x: V) -> V {
     // 2 √(2/π)
-    const SCALE: f32 = 1.595_769_1;
+    const SCALE: f32 = 1.595_769;
     let cubic = x
         .multiply(x)
         .multiply_add(V::splat(0.044_715), V::splat(1.0));

@@ -11,13 +11,13 @@ pub(crate) fn exponential<V: Vector>(x: V) -> V {
     /// Adding it leaves the nearest integer in the last bits.
     const ROUNDER: f32 = 12_582_912.0;
     /// ln 2 in two parts, so that `n` times the first has no rounding error.
-    const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+    const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
     const COEFFICIENTS: [f32; 5] = [
         1.398_199_9e-3,
         8.333_452e-3,
         4.166_579_6e-2,
         1.666_666_5e-1,
-        5.000_000_1e-1,
+        0.5,
     ];
     // In this order, what is not a number stays so.
     let x = V::splat(89.0).minimum(V::splat(-105.0).maximum(x));
