@@ -92,8 +92,8 @@ def gemma2(**changes) -> dict:
 
 def granite(**changes) -> dict:
     return config("granite", "GraniteForCausalLM", **{
-        "attention_bias": False, "mlp_bias": False, "embedding_multiplier": 6.0, "attention_multiplier": 0.25,
-        "residual_multiplier": 0.5, "logits_scaling": 2.0, **changes})
+        "attention_bias": False, "mlp_bias": False, "embedding_multiplier": 1.5, "attention_multiplier": 0.3,
+        "residual_multiplier": 0.8, "logits_scaling": 0.75, **changes})
 
 
 def olmo2(**changes) -> dict:

@@ -39,7 +39,8 @@ class Golden:
 
 def build(config: dict, dtype: torch.dtype):
     configuration = AutoConfig.for_model(**config)
-    return AutoModelForCausalLM.from_config(configuration, attn_implementation="eager", dtype=dtype).eval()
+    return AutoModelForCausalLM.from_config(
+        configuration, attn_implementation="eager", experts_implementation="eager", dtype=dtype).eval()
 
 
 def parameter_shapes(config: dict) -> dict[str, tuple[int, ...]]:

@@ -21,7 +21,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 # How far log-probabilities may lie apart. llama.cpp looks Gemma's GELU up in a float16 table.
-TOLERANCE = {"Gemma3ForCausalLM": 5e-2}
+TOLERANCE = {"Gemma2ForCausalLM": 5e-2, "Gemma3ForCausalLM": 5e-2}
 DEFAULT_TOLERANCE = 2e-4
 
 TEXTS = [

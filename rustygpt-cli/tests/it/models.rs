@@ -186,13 +186,30 @@ fn models_say_what_they_are_for() {
     fs::copy(tiny_model("llama/model.gguf"), folder.join("llama.gguf")).unwrap();
     let list: Value =
         serde_json::from_str(home.run(&["models", "list", "--json"]).answer()).unwrap();
-    let kinds: Vec<&Value> = list.as_array().unwrap().iter().map(|m| &m["kind"]).collect();
+    let kinds: Vec<&Value> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| &m["kind"])
+        .collect();
     assert_eq!(kinds, ["embedding", "language"]);
     let listed = home.run(&["models"]);
-    let line = listed.answer().lines().find(|line| line.starts_with("bert")).unwrap();
+    let line = listed
+        .answer()
+        .lines()
+        .find(|line| line.starts_with("bert"))
+        .unwrap();
     assert!(line.ends_with("embeddings"), "{line}");
     let shown = home.run(&["inspect", embedding.to_str().unwrap()]);
-    assert!(shown.answer().contains("embedding model, pooling: mean"), "{}", shown.answer());
+    assert!(
+        shown.answer().contains("embedding model, pooling: mean"),
+        "{}",
+        shown.answer()
+    );
     let chat = home.run(&["run", embedding.to_str().unwrap(), "Hello"]);
-    assert!(chat.error().contains("embedding model and cannot chat"), "{}", chat.error());
+    assert!(
+        chat.error().contains("embedding model and cannot chat"),
+        "{}",
+        chat.error()
+    );
 }

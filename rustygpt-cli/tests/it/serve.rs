@@ -243,11 +243,14 @@ fn models_that_answer_and_models_that_embed_are_served_together() {
         answer.contains(r#""prompt_tokens":10"#),
         "the texts in their frames have 7 and 3 tokens: {answer}"
     );
-    let (status, answer) =
-        server.ask("POST", "/v1/chat/completions", &key, &question("tiny", ""));
+    let (status, answer) = server.ask("POST", "/v1/chat/completions", &key, &question("tiny", ""));
     assert_eq!(status, 200, "{answer}");
-    let (status, error) =
-        server.ask("POST", "/v1/chat/completions", &key, &question("bert-mean", ""));
+    let (status, error) = server.ask(
+        "POST",
+        "/v1/chat/completions",
+        &key,
+        &question("bert-mean", ""),
+    );
     assert_eq!(status, 400, "{error}");
     assert!(error.contains("embedding model and cannot chat"), "{error}");
     let (_, status) = server.ask("GET", "/status", &key, "");

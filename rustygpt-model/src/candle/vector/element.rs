@@ -28,6 +28,7 @@ pub(crate) trait Element: Copy + Send + Sync {
 impl Element for f32 {
     const IS_WIDE: bool = true;
 
+    // SAFETY: the caller vouches for the elements.
     #[inline(always)]
     unsafe fn load<V: Vector>(from: *const Self) -> V {
         // SAFETY: the caller vouches for the elements.
@@ -36,6 +37,7 @@ impl Element for f32 {
 }
 
 impl Element for f16 {
+    // SAFETY: the caller vouches for the elements.
     #[inline(always)]
     unsafe fn load<V: Vector>(from: *const Self) -> V {
         // SAFETY: the caller vouches for the elements; the type is its bits.
@@ -44,6 +46,7 @@ impl Element for f16 {
 }
 
 impl Element for bf16 {
+    // SAFETY: the caller vouches for the elements.
     #[inline(always)]
     unsafe fn load<V: Vector>(from: *const Self) -> V {
         // SAFETY: as above.

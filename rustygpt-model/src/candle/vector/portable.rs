@@ -41,12 +41,14 @@ impl Vector for Portable {
         Self([value; WIDTH])
     }
 
+    // SAFETY: the caller vouches for the elements.
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller vouches for the elements; arrays of `f32` are aligned as `f32` are.
         Self(unsafe { *from.cast() })
     }
 
+    // SAFETY: the caller vouches for the elements.
     #[inline(always)]
     unsafe fn load_f16(from: *const u16) -> Self {
         // SAFETY: as above.
@@ -57,6 +59,7 @@ impl Vector for Portable {
         Self(values)
     }
 
+    // SAFETY: the caller vouches for the elements.
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16) -> Self {
         // SAFETY: as above.
@@ -64,6 +67,7 @@ impl Vector for Portable {
         Self(bits.map(|bits| bf16::from_bits(bits).to_f32()))
     }
 
+    // SAFETY: the caller vouches for the elements.
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: as above.
