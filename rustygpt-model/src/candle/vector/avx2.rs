@@ -71,12 +71,12 @@ impl Vector for Avx2 {
     // SAFETY: the caller vouches for the elements.
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        act!(_mm256_storeu_ps(to, self.0))
+        act!(_mm256_storeu_ps(to, self.0));
     }
 
     #[inline(always)]
     fn prefetch(address: *const u8) {
-        act!(_mm_prefetch::<_MM_HINT_T0>(address.cast()))
+        act!(_mm_prefetch::<_MM_HINT_T0>(address.cast()));
     }
 
     #[inline(always)]

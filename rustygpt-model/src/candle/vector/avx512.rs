@@ -56,12 +56,12 @@ impl Vector for Avx512 {
     // SAFETY: the caller vouches for the elements.
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        act!(_mm512_storeu_ps(to, self.0))
+        act!(_mm512_storeu_ps(to, self.0));
     }
 
     #[inline(always)]
     fn prefetch(address: *const u8) {
-        act!(_mm_prefetch::<_MM_HINT_T0>(address.cast()))
+        act!(_mm_prefetch::<_MM_HINT_T0>(address.cast()));
     }
 
     #[inline(always)]
