@@ -23,6 +23,10 @@ pub struct ModelFiles {
 
 /// What the model's files say beside the weights.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each open model, and it is only borrowed"
+)]
 pub enum Source {
     /// The metadata of a GGUF file (of the first one, where it is split).
     Gguf(Metadata),

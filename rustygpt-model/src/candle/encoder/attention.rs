@@ -159,7 +159,7 @@ fn exponential(x: f32) -> f32 {
         * rest
         + 1.666_666_5e-1)
         * rest
-        + 5.000_000_1e-1;
+        + 0.5;
     let mantissa = polynomial * rest * rest + rest + 1.0;
     let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits());
     mantissa * f32::from_bits(exponent.wrapping_add(127) << 23)

@@ -140,7 +140,9 @@ impl Kernel for Activated<'_> {
     fn run<V: Vector>(self) {
         match self.activation {
             Activation::Gelu => {
-                self.each(|x| 0.5 * x * (1.0 + error_function(x * std::f32::consts::FRAC_1_SQRT_2)))
+                self.each(|x| {
+                    0.5 * x * (1.0 + error_function(x * std::f32::consts::FRAC_1_SQRT_2))
+                });
             }
             Activation::GeluTanh => self.each(|x| {
                 // √(2/π)
@@ -165,7 +167,7 @@ fn error_function(x: f32) -> f32 {
         -2.101_024e-6,
         -5.692_506_4e-5,
         -7.349_906_3e-4,
-        -2.954_599_8e-3,
+        -2.954_6e-3,
         -1.609_603_3e-2,
     ];
     let denominator = [

@@ -160,6 +160,10 @@ async fn a_text_that_does_not_fit_is_refused_and_named() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test waits for its tasks itself"
+)]
 async fn requests_beyond_the_queue_are_refused_and_those_that_leave_free_their_place() {
     let Bench { model, passes, go } = bench(true, 1);
     let go = go.unwrap();
