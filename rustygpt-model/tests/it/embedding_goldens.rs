@@ -31,10 +31,10 @@ fn goldens() -> Vec<Golden> {
         .collect();
     cases.sort();
     assert!(cases.len() >= 3, "the goldens are incomplete: {cases:?}");
-    cases.into_iter().map(golden).collect()
+    cases.iter().map(|case| golden(case)).collect()
 }
 
-fn golden(case: PathBuf) -> Golden {
+fn golden(case: &Path) -> Golden {
     let json: Value =
         serde_json::from_slice(&std::fs::read(case.join("golden.json")).unwrap()).unwrap();
     let text = |entry: &Value| Text {
@@ -43,7 +43,7 @@ fn golden(case: PathBuf) -> Golden {
         vector: serde_json::from_value(entry["vector"].clone()).unwrap(),
     };
     let texts = json["texts"].as_array().unwrap().iter().map(text).collect();
-    let mut files = vec![case.clone()];
+    let mut files = vec![case.to_owned()];
     if json["gguf"].as_bool().unwrap() {
         files.push(case.join("model.gguf"));
     }
