@@ -6,6 +6,7 @@ use super::attention::Attention;
 use super::batch::Batch;
 use super::buffers::{Buffers, LayerBuffers, grown};
 use super::cache::PagedCache;
+use super::device::DeviceDecoder;
 use super::elementwise::{self, Activation};
 use super::families::LanguageFamily;
 use super::feed_forward::FeedForward;
@@ -94,12 +95,20 @@ struct Layer {
     residual_scale: Option<f32>,
 }
 
+/// Loads a standard decoder to where the loader places it.
+pub(crate) fn load(
+    loader: &Loader<'_>,
+    options: &DecoderOptions,
+) -> std::result::Result<Box<dyn LanguageFamily>, LoadError> {
+    Ok(match &loader.placement {
+        None => Box::new(Decoder::load(loader, options)?),
+        Some(placement) => Box::new(DeviceDecoder::load(loader, options, placement)?),
+    })
+}
+
 impl Decoder {
     /// Loads the tensors of a standard decoder.
-    pub(crate) fn load(
-        loader: &Loader<'_>,
-        options: &DecoderOptions,
-    ) -> std::result::Result<Self, LoadError> {
+    fn load(loader: &Loader<'_>, options: &DecoderOptions) -> std::result::Result<Self, LoadError> {
         let sizes = &loader.sizes;
         let vocabulary = loader.vocabulary()?;
         let embeddings = loader.matrix("token_embd.weight", vocabulary, sizes.hidden)?;

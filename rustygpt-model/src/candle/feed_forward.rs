@@ -62,13 +62,8 @@ impl Gated {
         let name = |part: &str| format!("blk.{index}.{part}");
         let width = loader.extent(&name("ffn_down.weight"), 1)?;
         Ok(Self {
-            // Phi-3's files keep gate and up stacked, in GGUF under the name of `up`.
             gate_up: loader.projections(
-                &name(if loader.is_huggingface() {
-                    "ffn_gate_up"
-                } else {
-                    "ffn_up"
-                }),
+                &name(loader.stacked_gate_up()),
                 [&name("ffn_gate"), &name("ffn_up")],
                 [width, width],
                 hidden,

@@ -3,6 +3,7 @@
 use super::CacheType;
 use super::batch::Batch;
 use super::cache::{BlockShape, PagedCache};
+use super::device::{CacheLayout, ComputeDevice, Placement};
 use super::elementwise::Activation;
 use super::families::{self, LanguageFamily};
 use super::feed_forward::Gated;
@@ -67,6 +68,8 @@ pub struct LoadOptions {
     pub cache_type: CacheType,
     /// Positions per block of the cache.
     pub block_size: usize,
+    /// Where to compute.
+    pub device: ComputeDevice,
 }
 
 impl Default for LoadOptions {
@@ -77,6 +80,7 @@ impl Default for LoadOptions {
             cache_bytes: 2 << 30,
             cache_type: CacheType::default(),
             block_size: 32,
+            device: ComputeDevice::Processor,
         }
     }
 }
@@ -145,7 +149,7 @@ pub fn load(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, Mo
 }
 
 fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, LoadError> {
-    let (loader, family) = Loader::of_language_model(files)?;
+    let (mut loader, family) = Loader::of_language_model(files)?;
     let sizes = &loader.sizes;
     let shape = BlockShape {
         block_size: options.block_size,
@@ -176,13 +180,30 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
             available_bytes: options.cache_bytes,
         }));
     }
-    let cache = PagedCache::new(sizes.layers, shape, block_count, options.cache_type);
+    let layout = CacheLayout {
+        layers: sizes.layers,
+        shape,
+        block_count,
+        cache_type: options.cache_type,
+    };
+    if options.device != ComputeDevice::Processor {
+        loader.placement = Some(Placement {
+            device: options.device.open()?,
+            cache: layout,
+        });
+    }
+    // A device keeps its own.
+    let blocks_here = match loader.placement {
+        None => block_count,
+        Some(_) => 0,
+    };
+    let cache = PagedCache::new(layout.layers, shape, blocks_here, options.cache_type);
     let family = (family.load)(&loader)?;
     let geometry = Geometry {
         vocabulary: family.vocabulary(),
         context_length,
         block_size: shape.block_size,
-        block_count: cache.block_count(),
+        block_count,
     };
     Ok(CandleModel {
         family,
@@ -220,6 +241,8 @@ pub(crate) struct Loader<'a> {
     norms_add_one: bool,
     /// The sizes read from the file.
     pub(crate) sizes: Hyperparameters,
+    /// Where the model goes; `None` is the processor, by our own kernels.
+    pub(crate) placement: Option<Placement>,
 }
 
 impl<'a> Loader<'a> {
@@ -258,12 +281,22 @@ impl<'a> Loader<'a> {
             names: is_huggingface.then_some((names, prefix)),
             norms_add_one: false,
             sizes,
+            placement: None,
         }
     }
 
     /// Where the model came from.
     pub(crate) fn source(&self) -> &'a Source {
         self.files.source()
+    }
+
+    /// Under which name a file that stacks gate and up keeps them: Phi-3's, in GGUF under that of
+    /// `up`.
+    pub(crate) fn stacked_gate_up(&self) -> &'static str {
+        match self.is_huggingface() {
+            true => "ffn_gate_up",
+            false => "ffn_up",
+        }
     }
 
     /// Whether the tensors have Hugging Face's names and layout.
@@ -340,6 +373,17 @@ impl<'a> Loader<'a> {
     ) -> Result<Matrix, LoadError> {
         let info = self.require(canonical, &[outputs, inputs])?;
         Self::weights(info, self.files.bytes(info)?, outputs, inputs)
+    }
+
+    /// The element type and the bytes of a matrix of `outputs × inputs`.
+    pub(crate) fn matrix_bytes(
+        &self,
+        canonical: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<(ElementType, &'a [u8]), LoadError> {
+        let info = self.require(canonical, &[outputs, inputs])?;
+        Ok((info.element_type, self.files.bytes(info)?))
     }
 
     /// Matrices of `outputs × inputs` that a file holds stacked in one tensor.
@@ -495,6 +539,12 @@ impl<'a> Loader<'a> {
         Ok(Linear { weights, bias })
     }
 
+    /// Whether the file has one matrix for several linear maps of these widths.
+    pub(crate) fn is_stacked(&self, stacked: &str, widths: &[usize]) -> bool {
+        self.find(&format!("{stacked}.weight"))
+            .is_some_and(|info| info.shape.first() == Some(&widths.iter().sum()))
+    }
+
     /// Linear maps of one input: apart under their own stems, or stacked under one.
     pub(crate) fn projections<const N: usize>(
         &self,
@@ -503,12 +553,8 @@ impl<'a> Loader<'a> {
         widths: [usize; N],
         inputs: usize,
     ) -> Result<Projections<N>, LoadError> {
-        let stacked_width = widths.iter().sum();
-        let is_stacked = self
-            .find(&format!("{stacked}.weight"))
-            .is_some_and(|info| info.shape.first() == Some(&stacked_width));
-        if is_stacked {
-            let linear = self.linear(stacked, stacked_width, inputs)?;
+        if self.is_stacked(stacked, &widths) {
+            let linear = self.linear(stacked, widths.iter().sum(), inputs)?;
             return Ok(Projections::Stacked { linear, widths });
         }
         let linears = stems

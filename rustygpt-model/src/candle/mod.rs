@@ -9,6 +9,7 @@ mod batch;
 mod buffers;
 mod cache;
 mod decoder;
+mod device;
 mod elementwise;
 mod embedder;
 mod encoder;
@@ -27,6 +28,7 @@ mod threads;
 mod vector;
 
 pub use cache::CacheType;
+pub use device::ComputeDevice;
 pub use embedder::load_embedder;
 pub use load::{CandleModel, LoadOptions, load};
 pub use threads::{ThreadsError, use_threads};

@@ -98,11 +98,11 @@ pub(crate) struct Rope {
 
 /// Cosines and sines of one step, `tokens × pairs` each.
 pub(crate) struct Rotation {
-    style: RopeStyle,
-    tokens: usize,
-    pairs: usize,
-    cosines: Vec<f32>,
-    sines: Vec<f32>,
+    pub(crate) style: RopeStyle,
+    pub(crate) tokens: usize,
+    pub(crate) pairs: usize,
+    pub(crate) cosines: Vec<f32>,
+    pub(crate) sines: Vec<f32>,
 }
 
 impl Rope {

@@ -2,7 +2,7 @@
 //! every other layer with a sliding window.
 
 use super::{Family, LanguageFamily, layer_types, layers};
-use crate::candle::decoder::{Decoder, DecoderOptions};
+use crate::candle::decoder::{self, DecoderOptions};
 use crate::candle::elementwise::Activation;
 use crate::candle::load::{LoadError, Loader};
 use crate::weights::Source;
@@ -70,5 +70,5 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
         logit_soft_cap: logit_cap.map(|cap| cap as f32),
         ..DecoderOptions::plain(sizes.rope.clone(), layers(loader, slides))
     };
-    Ok(Box::new(Decoder::load(loader, &options)?))
+    decoder::load(loader, &options)
 }

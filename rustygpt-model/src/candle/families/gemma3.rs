@@ -2,7 +2,7 @@
 //! sliding window for each that sees everything, the two kinds with their own rotary base.
 
 use super::{Family, LanguageFamily, layer_types};
-use crate::candle::decoder::{Decoder, DecoderOptions, LayerOptions};
+use crate::candle::decoder::{self, DecoderOptions, LayerOptions};
 use crate::candle::elementwise::Activation;
 use crate::candle::load::{LoadError, Loader};
 use crate::candle::rope::{RopeParameters, RopeScaling};
@@ -97,5 +97,5 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
         ropes: vec![global.clone(), local],
         ..DecoderOptions::plain(global, layers)
     };
-    Ok(Box::new(Decoder::load(loader, &options)?))
+    decoder::load(loader, &options)
 }

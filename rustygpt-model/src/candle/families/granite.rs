@@ -1,7 +1,7 @@
 //! IBM's Granite 3: Llama with four multipliers.
 
 use super::{Family, LanguageFamily, layers};
-use crate::candle::decoder::{Decoder, DecoderOptions};
+use crate::candle::decoder::{self, DecoderOptions};
 use crate::candle::load::{LoadError, Loader};
 use crate::candle::rope::RopeStyle;
 use crate::weights::Source;
@@ -36,5 +36,5 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
         logit_scale: divisor.map(f64::recip),
         ..DecoderOptions::plain(rope, layers(loader, |_| true))
     };
-    Ok(Box::new(Decoder::load(loader, &options)?))
+    decoder::load(loader, &options)
 }

@@ -1,7 +1,7 @@
 //! Llama 2 and 3, Mistral, TinyLlama, SmolLM and the many that copy them.
 
 use super::{Family, LanguageFamily, layers};
-use crate::candle::decoder::{Decoder, DecoderOptions};
+use crate::candle::decoder::{self, DecoderOptions};
 use crate::candle::load::{LoadError, Loader};
 use crate::candle::rope::{RopeScaling, RopeStyle};
 
@@ -23,5 +23,5 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
         rope.scaling = RopeScaling::Divisors(divisors);
     }
     let options = DecoderOptions::plain(rope, layers(loader, |_| true));
-    Ok(Box::new(Decoder::load(loader, &options)?))
+    decoder::load(loader, &options)
 }

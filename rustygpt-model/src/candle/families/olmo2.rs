@@ -1,7 +1,7 @@
 //! OLMo 2: norms after each block instead of before it, and over all queries and keys of a token.
 
 use super::{Family, LanguageFamily, layers};
-use crate::candle::decoder::{Decoder, DecoderOptions};
+use crate::candle::decoder::{self, DecoderOptions};
 use crate::candle::load::{LoadError, Loader};
 
 pub(super) static FAMILY: Family = Family {
@@ -24,5 +24,5 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
         normalises_input: false,
         ..DecoderOptions::plain(loader.sizes.rope.clone(), layers(loader, |_| true))
     };
-    Ok(Box::new(Decoder::load(loader, &options)?))
+    decoder::load(loader, &options)
 }

@@ -1,7 +1,7 @@
 //! Phi-3 and 3.5: Llama with stacked projections and LongRoPE.
 
 use super::{Family, LanguageFamily, layers};
-use crate::candle::decoder::{Decoder, DecoderOptions};
+use crate::candle::decoder::{self, DecoderOptions};
 use crate::candle::load::{LoadError, Loader};
 use crate::candle::rope::RopeScaling;
 use crate::weights::Source;
@@ -35,5 +35,5 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
         };
     }
     let options = DecoderOptions::plain(rope, layers(loader, |_| true));
-    Ok(Box::new(Decoder::load(loader, &options)?))
+    decoder::load(loader, &options)
 }

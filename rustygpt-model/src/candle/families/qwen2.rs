@@ -1,7 +1,7 @@
 //! Qwen 2 and 2.5: Llama with biases on queries, keys and values.
 
 use super::{Family, LanguageFamily, layer_types, layers};
-use crate::candle::decoder::{Decoder, DecoderOptions};
+use crate::candle::decoder::{self, DecoderOptions};
 use crate::candle::load::{LoadError, Loader};
 use crate::weights::Source;
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub(super) static FAMILY: Family = Family {
 /// Qwen 2 and 3 differ only in tensors that are found by their presence: biases and head norms.
 pub(super) fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
     let options = DecoderOptions::plain(loader.sizes.rope.clone(), layers(loader, |layer| slides(loader, layer)));
-    Ok(Box::new(Decoder::load(loader, &options)?))
+    decoder::load(loader, &options)
 }
 
 /// The window is off unless `use_sliding_window` says otherwise, and then only from

@@ -1,7 +1,7 @@
 //! SmolLM 3: Llama in which every fourth layer knows no positions ("NoPE", Yang et al., 2025).
 
 use super::{Family, LanguageFamily, layers};
-use crate::candle::decoder::{Decoder, DecoderOptions};
+use crate::candle::decoder::{self, DecoderOptions};
 use crate::candle::load::{LoadError, Loader};
 use crate::candle::rope::RopeStyle;
 use crate::weights::Source;
@@ -33,7 +33,7 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
         layer.rope = turns.then_some(0);
     }
     let options = DecoderOptions::plain(rope, layers);
-    Ok(Box::new(Decoder::load(loader, &options)?))
+    decoder::load(loader, &options)
 }
 
 /// Which layers know positions, where a configuration lists them: 1 for those that do.
