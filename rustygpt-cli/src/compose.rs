@@ -171,8 +171,11 @@ fn load_language(
 ) -> Result<LoadedModel> {
     let cache_bytes =
         models_on_disk::cache_bytes(settings, files.weight_bytes()) / cache_share.max(1);
-    // Refused by its sizes, before anything is allocated.
-    registry::fits_in_memory(files, cache_bytes.min(models_on_disk::SMALLEST_CACHE))?;
+    settings.device.check().context("device")?;
+    if settings.device.uses_main_memory() {
+        // Refused by its sizes, before anything is allocated.
+        registry::fits_in_memory(files, cache_bytes.min(models_on_disk::SMALLEST_CACHE))?;
+    }
     let tokenizer = tokenizer(files)?;
     let own_template = template(files)?;
     if own_template.is_none() {
@@ -183,7 +186,11 @@ fn load_language(
             "the model has no chat template of its own; conversations are rendered as ChatML"
         );
     }
-    let forward = candle::load(files, &load_options(settings, cache_bytes))?;
+    let options = LoadOptions {
+        device: settings.device,
+        ..load_options(settings, cache_bytes)
+    };
+    let forward = candle::load(files, &options)?;
     let geometry = forward.geometry();
     let description = describe(
         choice,

@@ -98,7 +98,7 @@ use Group::{Connection, Engine, Global, Hidden, Server};
 use Kind::{Choice, List, Number, Path, Size, Switch, Text};
 
 /// Every setting there is.
-pub(crate) static KEYS: [Key; 27] = [
+pub(crate) static KEYS: [Key; 28] = [
     key(
         "data_dir",
         Global,
@@ -204,6 +204,16 @@ pub(crate) static KEYS: [Key; 27] = [
             "Element type of the key/value cache; f32 is exact and takes twice the memory",
         ),
         "f16",
+    ),
+    or(
+        key(
+            "device",
+            Engine,
+            Choice(&["auto", "cpu", "cuda", "metal"]),
+            "DEVICE",
+            "Where models compute; auto takes a GPU if this program was built for one",
+        ),
+        "auto",
     ),
     or(
         key(

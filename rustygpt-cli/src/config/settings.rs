@@ -3,7 +3,7 @@
 use super::value::Value;
 use super::{Config, Source};
 use anyhow::{Context as _, Result, bail};
-use rustygpt_model::candle::CacheType;
+use rustygpt_model::candle::{CacheType, ComputeDevice};
 use rustygpt_model::registry::{lm_studio_folders, ollama_store};
 use rustygpt_utils::telemetry::LogFormat;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -37,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) context_length: Option<usize>,
     pub(crate) kv_memory: Option<u64>,
     pub(crate) kv_type: CacheType,
+    pub(crate) device: ComputeDevice,
     pub(crate) slots: usize,
     pub(crate) queue: usize,
     pub(crate) threads: Option<usize>,
@@ -95,6 +96,12 @@ impl Settings {
                 Some("f32") => CacheType::F32,
                 Some("bf16") => CacheType::Bf16,
                 _ => CacheType::F16,
+            },
+            device: match read.text("device") {
+                Some("cpu") => ComputeDevice::Processor,
+                Some("cuda") => ComputeDevice::Cuda(0),
+                Some("metal") => ComputeDevice::Metal(0),
+                _ => ComputeDevice::best(),
             },
             slots: read.number("slots")?.unwrap_or(8),
             queue: read.number("queue")?.unwrap_or(64),

@@ -28,7 +28,7 @@ mod threads;
 mod vector;
 
 pub use cache::CacheType;
-pub use device::ComputeDevice;
+pub use device::{ComputeDevice, DeviceError};
 pub use embedder::load_embedder;
 pub use load::{CandleModel, LoadOptions, load};
 pub use threads::{ThreadsError, use_threads};

@@ -1,7 +1,7 @@
 //! The engine against an independent float64 reference: `scripts/goldens/make_models.py` made the
 //! models and what `transformers` computes with them.
 
-use rustygpt_model::candle::{CacheType, CandleModel, LoadOptions, load};
+use rustygpt_model::candle::{CacheType, CandleModel, ComputeDevice, LoadOptions, load};
 use rustygpt_model::contract::{
     BlockId, Forward, LogitRows, Logits, Phase, SequenceId, SequenceStep, StepPlan,
 };
@@ -216,6 +216,51 @@ fn a_ragged_batch_computes_what_each_sequence_computes_alone() {
                 worst <= 1e-4,
                 "{}: {length} tokens: {worst}",
                 golden.case.display()
+            );
+        }
+    }
+}
+
+/// What runs on CUDA and Metal, here on the processor: a prompt in two chunks beside a stranger.
+#[test]
+fn the_path_of_accelerators_agrees_with_the_reference() {
+    for golden in goldens() {
+        for file in &golden.files {
+            let files = ModelFiles::open(file).unwrap();
+            let options = LoadOptions {
+                block_size: BLOCK_SIZE,
+                cache_type: CacheType::F32,
+                device: ComputeDevice::Reference,
+                ..LoadOptions::default()
+            };
+            let mut model = match load(&files, &options) {
+                Ok(model) => model,
+                Err(error) => {
+                    assert!(error.to_string().contains("experts"), "{error}");
+                    continue;
+                }
+            };
+            let length = golden.prompt.len();
+            let cut = length / 2 + 3;
+            let whole = |step: SequenceStep| SequenceStep {
+                prompt_length: length,
+                ..step
+            };
+            let first = whole(step(1, 0, 0, &golden.prompt[..cut], LogitRows::All));
+            let stranger = step(2, 1, 0, &golden.prompt[5..30], LogitRows::None);
+            let mut values = forward(&mut model, vec![first, stranger]).values;
+            let second = whole(step(1, 0, cut, &golden.prompt[cut..], LogitRows::All));
+            values.extend(forward(&mut model, vec![second]).values);
+            assert_eq!(values.len(), golden.logits.len());
+            let worst = values
+                .iter()
+                .zip(&golden.logits)
+                .map(|(ours, theirs)| (ours - theirs).abs())
+                .fold(0.0, f32::max);
+            assert!(
+                worst <= 1e-3,
+                "{}: logits differ by {worst}",
+                file.display()
             );
         }
     }

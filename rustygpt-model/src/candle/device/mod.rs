@@ -42,6 +42,28 @@ impl ComputeDevice {
         }
     }
 
+    /// Checks that this build and this machine have the device.
+    ///
+    /// # Errors
+    /// Says which is missing: the feature or the device.
+    pub fn check(self) -> std::result::Result<(), DeviceError> {
+        let (built, name) = match self {
+            Self::Processor | Self::Reference => return Ok(()),
+            Self::Cuda(_) => (cfg!(feature = "cuda"), "cuda"),
+            Self::Metal(_) => (cfg!(feature = "metal"), "metal"),
+        };
+        if !built {
+            return Err(DeviceError::NotBuilt(name));
+        }
+        match self.open() {
+            Ok(_) => Ok(()),
+            Err(source) => Err(DeviceError::NotFound {
+                name,
+                source: Box::new(source),
+            }),
+        }
+    }
+
     /// Whether a model's weights and cache take the machine's own memory.
     #[must_use]
     pub fn uses_main_memory(self) -> bool {
@@ -56,6 +78,24 @@ impl ComputeDevice {
             Self::Metal(number) => Device::new_metal(number),
         }
     }
+}
+
+/// Why a device cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The program was built without it.
+    #[error(
+        "this program was built without {0}; build it with `cargo build --release --features {0}`"
+    )]
+    NotBuilt(&'static str),
+    /// The machine or its driver lacks it.
+    #[error("no {name} device can be opened; check the driver, or use `--device cpu`")]
+    NotFound {
+        /// The kind of device.
+        name: &'static str,
+        /// What the driver said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// The device that a model is loaded onto, and the cache it gets there.
