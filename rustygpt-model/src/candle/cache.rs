@@ -136,7 +136,6 @@ impl<'a, E> Layer<'a, E> {
 pub(crate) struct PagedCache {
     layers: Vec<Memory>,
     shape: BlockShape,
-    block_count: usize,
 }
 
 impl PagedCache {
@@ -158,18 +157,12 @@ impl PagedCache {
         Self {
             layers: (0..layers).map(|_| memory()).collect(),
             shape,
-            block_count,
         }
     }
 
     /// The sizes of a block.
     pub(crate) fn shape(&self) -> BlockShape {
         self.shape
-    }
-
-    /// Blocks in the cache.
-    pub(crate) fn block_count(&self) -> usize {
-        self.block_count
     }
 
     /// Stores the step's keys and values, `tokens × (kv heads · head dimension)` each.

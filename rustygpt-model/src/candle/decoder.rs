@@ -81,6 +81,8 @@ pub(crate) struct Decoder {
 }
 
 struct Layer {
+    /// Which layer of the cache is its own.
+    index: usize,
     attention_norm: Option<RmsNorm>,
     queries_keys_values: Projections<3>,
     query_norm: Option<RmsNorm>,
@@ -168,6 +170,7 @@ impl Layer {
                 _ => loader.optional_norm(&name(part), dimension),
             };
         Ok(Self {
+            index,
             attention_norm: input_norm("attn_norm")?,
             queries_keys_values: loader.projections(
                 &name("attn_qkv"),
@@ -216,21 +219,13 @@ impl LanguageFamily for Decoder {
             elementwise::scale(residual, factor);
         }
         let phases = &batch.phases;
-        for (index, layer) in layers.iter().enumerate() {
+        for layer in layers.iter() {
             // What the layer before adds to the stream is added on the way into this one.
-            let added = (index > 0).then_some(&*branch);
+            let added = (layer.index > 0).then_some(&*branch);
             let values = enter(layer.attention_norm.as_ref(), residual, added, normed);
             let input = Input { values, phases };
             let rotation = layer.rope.map(|rope| &rotations[rope]);
-            layer.attend(
-                index,
-                batch,
-                cache,
-                rotation,
-                input,
-                branch,
-                &mut buffers.layer,
-            )?;
+            layer.attend(batch, cache, rotation, input, branch, &mut buffers.layer)?;
             let values = enter(
                 layer.feed_forward_norm.as_ref(),
                 residual,
@@ -282,7 +277,6 @@ impl Layer {
     )]
     fn attend(
         &self,
-        index: usize,
         batch: &Batch,
         cache: &mut PagedCache,
         rotation: Option<&Rotation>,
@@ -308,9 +302,9 @@ impl Layer {
             rotation.apply(queries, shape.head_dimension);
             rotation.apply(keys, shape.head_dimension);
         }
-        cache.store(index, batch, keys, values);
+        cache.store(self.index, batch, keys, values);
         let attended = grown(&mut buffers.second, rows * query_width);
-        cache.attend(index, &self.attention, batch, queries, attended);
+        cache.attend(self.index, &self.attention, batch, queries, attended);
         let phases = x.phases;
         self.attention_output.forward(
             Input {

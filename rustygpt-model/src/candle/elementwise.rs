@@ -143,7 +143,7 @@ impl Function for GatedGeluTanh {
 #[inline(always)]
 fn gelu_tanh<V: Vector>(x: V) -> V {
     // 2 √(2/π)
-    const SCALE: f32 = 1.595_769;
+    const SCALE: f32 = 1.595_769_2;
     let cubic = x
         .multiply(x)
         .multiply_add(V::splat(0.044_715), V::splat(1.0));
