@@ -271,10 +271,6 @@ impl LanguageFamily for Decoder {
 
 impl Layer {
     /// Attention, from the normalised residual stream to what is added to it.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "where it stands, what it reads, what it writes"
-    )]
     fn attend(
         &self,
         batch: &Batch,

@@ -31,7 +31,7 @@ pub enum Source {
     /// The metadata of a GGUF file (of the first one, where it is split).
     Gguf(Metadata),
     /// The JSON files of a Hugging Face directory.
-    HuggingFace(HuggingFaceDirectory),
+    HuggingFace(Box<HuggingFaceDirectory>),
 }
 
 /// The JSON files of a Hugging Face directory.
