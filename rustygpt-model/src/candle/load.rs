@@ -442,10 +442,9 @@ impl<'a> Loader<'a> {
         }
         (0..sizes.count)
             .map(|expert| {
-                // The name is Hugging Face's own: `name` leaves what it does not know.
-                let name = |part: &str| {
-                    format!("model.layers.{index}.mlp.experts.{expert}.{part}_proj.weight")
-                };
+                // The part is Hugging Face's own: `name` leaves what it does not know.
+                let name =
+                    |part: &str| format!("blk.{index}.mlp.experts.{expert}.{part}_proj.weight");
                 let width = self.extent(&name("down"), 1)?;
                 Ok(gated(
                     self.matrix(&name("gate"), width, hidden)?,

@@ -49,7 +49,7 @@ pub(super) fn open_directory(path: &Path) -> Result<ModelFiles, ModelError> {
         true => vec![open_shard(&single)?],
         false => open_shards(path, &index)?,
     };
-    ModelFiles::assemble(path, Source::HuggingFace(Box::new(directory)), parts)
+    ModelFiles::assemble(path, Source::HuggingFace(directory), parts)
 }
 
 pub(super) fn invalid(path: &Path, reason: impl Into<String>) -> ModelError {

@@ -31,7 +31,7 @@ pub enum Source {
     /// The metadata of a GGUF file (of the first one, where it is split).
     Gguf(Metadata),
     /// The JSON files of a Hugging Face directory.
-    HuggingFace(Box<HuggingFaceDirectory>),
+    HuggingFace(HuggingFaceDirectory),
 }
 
 /// The JSON files of a Hugging Face directory.

@@ -142,7 +142,7 @@ mod tests {
     }
 
     fn directory(architecture: &str, modules: Option<Vec<(&str, Value)>>) -> Source {
-        Source::HuggingFace(Box::new(HuggingFaceDirectory {
+        Source::HuggingFace(HuggingFaceDirectory {
             config: json!({ "architectures": [architecture] }),
             sentence_modules: modules.map(|modules| {
                 modules
@@ -154,7 +154,7 @@ mod tests {
                     .collect()
             }),
             ..HuggingFaceDirectory::default()
-        }))
+        })
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn list(items: Vec<EmbeddingsItem>) -> Result<Vec<EmbeddingInput>, ApiError> {
         let param = || format!("input[{index}]");
         match item {
             EmbeddingsItem::Text(text) => text_input(text, param),
-            EmbeddingsItem::Tokens(tokens) if tokens.is_empty() => Err(empty(param())),
+            EmbeddingsItem::Tokens(tokens) if tokens.is_empty() => Err(empty(&param())),
             EmbeddingsItem::Tokens(tokens) => Ok(EmbeddingInput::Tokens(tokens)),
             EmbeddingsItem::Token(_) => {
                 let message = "'input' mixes single token ids with texts.";
@@ -89,14 +89,14 @@ fn list(items: Vec<EmbeddingsItem>) -> Result<Vec<EmbeddingInput>, ApiError> {
 
 fn text_input(text: String, param: impl Fn() -> String) -> Result<EmbeddingInput, ApiError> {
     match text.is_empty() {
-        true => Err(empty(param())),
+        true => Err(empty(&param())),
         false => Ok(EmbeddingInput::Text(text)),
     }
 }
 
-fn empty(param: String) -> ApiError {
+fn empty(param: &str) -> ApiError {
     let message = format!("'{param}' must not be empty.");
-    invalid(&param, message)
+    invalid(param, message)
 }
 
 fn invalid(param: &str, message: impl Into<String>) -> ApiError {
