@@ -12,6 +12,7 @@ use super::names::Names;
 use super::norm::RmsNorm;
 use super::operations::{Linear, Matrix, Projections};
 use super::products::{Element, Packed, Widened};
+use super::progress::Progress;
 use crate::contract::{Forward, ForwardError, Geometry, Logits, ModelError, StepPlan};
 use crate::registry::available_memory;
 use crate::weights::{ElementType, ModelFiles, Source, TensorInfo};
@@ -239,6 +240,7 @@ pub(crate) struct Loader<'a> {
     names: Option<(Names, &'static str)>,
     /// Whether Hugging Face's files store normalisation weights less one.
     norms_add_one: bool,
+    progress: Progress,
     /// The sizes read from the file.
     pub(crate) sizes: Hyperparameters,
     /// Where the model goes; `None` is the processor, by our own kernels.
@@ -280,6 +282,7 @@ impl<'a> Loader<'a> {
             files,
             names: is_huggingface.then_some((names, prefix)),
             norms_add_one: false,
+            progress: Progress::new(files.weight_bytes()),
             sizes,
             placement: None,
         }
@@ -372,7 +375,16 @@ impl<'a> Loader<'a> {
         inputs: usize,
     ) -> Result<Matrix, LoadError> {
         let info = self.require(canonical, &[outputs, inputs])?;
-        Self::weights(info, self.files.bytes(info)?, outputs, inputs)
+        let matrix = Self::weights(info, self.files.bytes(info)?, outputs, inputs)?;
+        self.done(info);
+        Ok(matrix)
+    }
+
+    /// The weights of a tensor were packed.
+    fn done(&self, info: &TensorInfo) {
+        // All tensors' pages of the file beside the packed weights would be twice the memory.
+        self.files.release(info);
+        self.progress.add(info.byte_length);
     }
 
     /// The element type and the bytes of a matrix of `outputs × inputs`.
@@ -402,10 +414,12 @@ impl<'a> Loader<'a> {
                 info.name
             )));
         }
-        bytes
+        let matrices = bytes
             .chunks_exact(bytes.len() / count)
             .map(|bytes| Self::weights(info, bytes, outputs, inputs))
-            .collect()
+            .collect();
+        self.done(info);
+        matrices
     }
 
     /// The feed-forward networks of a layer's experts: stacked, as GGUF has them, or one by one.

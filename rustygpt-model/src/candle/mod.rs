@@ -22,6 +22,7 @@ mod names;
 mod norm;
 mod operations;
 mod products;
+mod progress;
 mod rope;
 mod shared;
 mod threads;

@@ -7,6 +7,7 @@
 
 use crate::contract::ModelError;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A read-only file in memory.
@@ -58,6 +59,11 @@ impl Mapping {
         self.contents.bytes()
     }
 
+    /// Says that a range of bytes is not needed soon, so that its pages do not count as ours.
+    pub(super) fn release(&self, range: Range<usize>) {
+        self.contents.release(range);
+    }
+
     /// Whether the file is still at least as long as it was mapped and no page was missing. A
     /// truncation inside the last page raises no fault, so the length is compared too.
     pub(super) fn is_intact(&self) -> bool {
@@ -74,6 +80,7 @@ mod contents;
 mod contents {
     use std::fs::File;
     use std::io::Read;
+    use std::ops::Range;
 
     /// Where truncation cannot be caught, the file is read.
     #[derive(Debug)]
@@ -89,6 +96,9 @@ mod contents {
         pub(super) fn bytes(&self) -> &[u8] {
             &self.0
         }
+
+        /// What was read stays.
+        pub(super) fn release(&self, _range: Range<usize>) {}
 
         pub(super) fn is_lost(&self) -> bool {
             false

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{Error, Result};
+use std::ops::Range as Offsets;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
@@ -34,6 +35,26 @@ impl Contents {
 
     pub(super) fn bytes(&self) -> &[u8] {
         &self.map
+    }
+
+    /// Gives the pages of a range back; they come again from the file when they are read.
+    pub(super) fn release(&self, range: Offsets<usize>) {
+        let page = PAGE.load(Ordering::Acquire).max(1);
+        let length = self.map.len();
+        // A page that reaches beyond the range may hold what is still needed, and stays.
+        let start = range.start.min(length).next_multiple_of(page);
+        let end = range.end.min(length) / page * page;
+        if start < end {
+            // SAFETY: of a read-only mapping of a file nothing is lost: its pages are read again, or
+            // put in place by the handler.
+            let _ = unsafe {
+                self.map.unchecked_advise_range(
+                    memmap2::UncheckedAdvice::DontNeed,
+                    start,
+                    end - start,
+                )
+            };
+        }
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -256,6 +277,7 @@ fn hand_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::FileExt;
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;
 
@@ -295,6 +317,23 @@ mod tests {
         for _ in 0..MOST_RANGES + 1 {
             drop(Contents::read(&file).unwrap());
         }
+    }
+
+    #[test]
+    fn a_page_that_was_given_back_is_read_again() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&vec![7; 1 << 20], 0).unwrap();
+        let contents = Contents::read(&file).unwrap();
+        let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+        let whole = sum(contents.bytes());
+        for range in [0..0, 1..5000, 10..1 << 19, 0..usize::MAX] {
+            contents.release(range);
+            assert_eq!(sum(contents.bytes()), whole);
+        }
+        contents.release(0..1 << 20);
+        truncated(&file);
+        assert_eq!(sum(contents.bytes()), 0);
+        assert!(contents.is_lost());
     }
 
     #[test]

@@ -176,6 +176,16 @@ impl ModelFiles {
             })
     }
 
+    /// Says that the bytes of a tensor were read and are not needed soon: the memory that they take
+    /// is given back. They may be read again all the same.
+    pub fn release(&self, info: &TensorInfo) {
+        let start = usize::try_from(info.offset).unwrap_or(usize::MAX);
+        let length = usize::try_from(info.byte_length).unwrap_or(usize::MAX);
+        if let Some(mapping) = self.files.get(info.file) {
+            mapping.release(start..start.saturating_add(length));
+        }
+    }
+
     /// Whether every file is still as long as it was; false for good once one was found truncated.
     /// Costs one system call per file.
     #[must_use]
