@@ -121,6 +121,7 @@ pub(crate) fn load_model(
             slots: settings.slots,
             queue_limit: settings.queue,
             default_max_tokens: Some(settings.max_tokens),
+            is_deterministic: settings.is_deterministic,
             ..EngineOptions::default()
         },
     };

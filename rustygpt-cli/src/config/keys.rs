@@ -98,7 +98,7 @@ use Group::{Connection, Engine, Global, Hidden, Server};
 use Kind::{Choice, List, Number, Path, Size, Switch, Text};
 
 /// Every setting there is.
-pub(crate) static KEYS: [Key; 27] = [
+pub(crate) static KEYS: [Key; 28] = [
     key(
         "data_dir",
         Global,
@@ -241,6 +241,16 @@ pub(crate) static KEYS: [Key; 27] = [
             "Length of an answer when the request names none",
         ),
         "4096",
+    ),
+    or(
+        key(
+            "deterministic",
+            Engine,
+            Switch,
+            "BOOL",
+            "The same answer to the last bit, whatever else is or was computed",
+        ),
+        "false",
     ),
     key(
         "allowed_host",

@@ -4,6 +4,7 @@
 //!   the queue;
 //! - [`Generation`]: the stream of events that answers a request;
 //! - [`scheduler`]: who takes part in the next forward pass; pure;
+//! - `speculation`: guesses of what answers will say, verified several at once; pure;
 //! - `worker`: the thread: admission, plan, forward pass, sampling, events.
 //!
 //! A request's events wait in an unbounded channel, because the engine must never wait for one
@@ -18,6 +19,7 @@ mod handle;
 mod monotonic;
 mod options;
 pub mod scheduler;
+mod speculation;
 mod status;
 mod submission;
 mod worker;

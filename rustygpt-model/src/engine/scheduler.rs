@@ -69,7 +69,7 @@ pub struct SchedulerLimits {
     /// As [`Geometry::long_text`].
     pub long_text: Option<usize>,
     /// Whether a prompt only takes over blocks that hold the very bits it would compute itself.
-    pub deterministic: bool,
+    pub is_deterministic: bool,
 }
 
 impl SchedulerLimits {
@@ -84,7 +84,7 @@ impl SchedulerLimits {
             block_count: geometry.block_count,
             shares_blocks: geometry.shares_blocks,
             long_text: geometry.long_text,
-            deterministic: false,
+            is_deterministic: false,
         }
     }
 
@@ -291,9 +291,7 @@ impl Scheduler {
             let end = state.cached + share;
             let (Some(tokens), Some(block_table)) = (
                 state.tokens.get(state.cached..end),
-                state
-                    .blocks
-                    .get(..(end + draft.len()).div_ceil(block_size)),
+                state.blocks.get(..(end + draft.len()).div_ceil(block_size)),
             ) else {
                 continue;
             };

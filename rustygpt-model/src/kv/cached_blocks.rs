@@ -113,14 +113,23 @@ mod tests {
         let first = table[0];
         blocks.publish(key(1), Origin::Prompt, first);
         blocks.release(first);
-        assert_eq!((blocks.used(), blocks.kept(), blocks.available()), (0, 1, 2));
+        assert_eq!(
+            (blocks.used(), blocks.kept(), blocks.available()),
+            (0, 1, 2)
+        );
         assert_eq!(blocks.reuse(key(1), PROMPT), Some((first, Origin::Prompt)));
-        assert_eq!((blocks.used(), blocks.kept(), blocks.available()), (1, 0, 1));
+        assert_eq!(
+            (blocks.used(), blocks.kept(), blocks.available()),
+            (1, 0, 1)
+        );
         assert!(!blocks.allocate(2, &mut table));
         blocks.release(first);
         assert!(blocks.allocate(2, &mut table));
         assert_eq!(blocks.reuse(key(1), PROMPT), None);
-        assert_eq!((blocks.used(), blocks.kept(), blocks.available()), (2, 0, 0));
+        assert_eq!(
+            (blocks.used(), blocks.kept(), blocks.available()),
+            (2, 0, 0)
+        );
     }
 
     #[test]

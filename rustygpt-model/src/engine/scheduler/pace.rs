@@ -108,7 +108,10 @@ mod tests {
         }
         let tokens = pace.prompt_tokens_beside(2, 64);
         assert!(took(2, tokens) <= 2 * took(2, 0), "{tokens}");
-        assert!(took(2, tokens + 8) > 2 * took(2, 0).mul_f64(STRETCH), "{tokens}");
+        assert!(
+            took(2, tokens + 8) > 2 * took(2, 0).mul_f64(STRETCH),
+            "{tokens}"
+        );
     }
 
     #[test]

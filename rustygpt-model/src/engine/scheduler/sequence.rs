@@ -43,7 +43,12 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    pub(super) fn new(priority: Priority, tenant: Tenant, root: BlockKey, tokens: Vec<u32>) -> Self {
+    pub(super) fn new(
+        priority: Priority,
+        tenant: Tenant,
+        root: BlockKey,
+        tokens: Vec<u32>,
+    ) -> Self {
         Self {
             priority,
             tenant,
@@ -124,7 +129,7 @@ impl Sequence {
             return None;
         }
         let end = self.cached + limits.block_size;
-        let last = match limits.deterministic {
+        let last = match limits.is_deterministic {
             // Its own answer's rows are not computed as a prompt's.
             true => self.prompt_length,
             false => self.tokens.len(),
@@ -146,7 +151,7 @@ impl Sequence {
 
     /// Which kinds of blocks it may take from elsewhere.
     pub(super) fn origins(limits: &SchedulerLimits) -> &'static [Origin] {
-        match limits.deterministic {
+        match limits.is_deterministic {
             true => EXACT,
             false => ANY,
         }

@@ -67,7 +67,10 @@ impl Tenants {
     }
 
     fn floor(&mut self) -> u64 {
-        let busy = self.accounts.values().filter(|account| account.sequences > 0);
+        let busy = self
+            .accounts
+            .values()
+            .filter(|account| account.sequences > 0);
         let least = busy.map(|account| account.tokens).min();
         self.floor = self.floor.max(least.unwrap_or(0));
         self.floor

@@ -128,7 +128,7 @@ impl World {
     fn row(&self, expected: &Expected, position: usize, before: u64, token: u32) -> u64 {
         let known = expected.prompt_length.max(position + 1);
         let is_long = self.limits.long_text.is_some_and(|length| known > length);
-        let is_answer = position >= expected.prompt_length && self.limits.deterministic;
+        let is_answer = position >= expected.prompt_length && self.limits.is_deterministic;
         let kind = u64::from(is_long) << 1 | u64::from(is_answer);
         mix(mix(before, u64::from(token)), kind)
     }
@@ -251,7 +251,9 @@ impl World {
         }
         let drafts = |step: &SequenceStep| step.logits == LogitRows::All;
         assert!(
-            plan.sequences.iter().all(|step| step.phase == Phase::Answer)
+            plan.sequences
+                .iter()
+                .all(|step| step.phase == Phase::Answer)
                 || !plan.sequences.iter().any(drafts),
             "guesses are verified beside a prompt"
         );
@@ -378,7 +380,7 @@ proptest! {
         surplus in 0usize..40,
         block_size in 1usize..9,
         block_count in 1usize..24,
-        deterministic: bool,
+        is_deterministic: bool,
         long_text in prop::option::of(0usize..60),
         operations in prop::collection::vec(operations(), 0..150),
     ) {
@@ -391,7 +393,7 @@ proptest! {
             block_count,
             shares_blocks: true,
             long_text,
-            deterministic,
+            is_deterministic,
         });
         world.guesses = Some(ChaCha8Rng::seed_from_u64(1));
         for operation in operations {
@@ -451,7 +453,7 @@ fn limits(block_size: usize) -> SchedulerLimits {
         block_count: 1000,
         shares_blocks: true,
         long_text: None,
-        deterministic: false,
+        is_deterministic: false,
     }
 }
 

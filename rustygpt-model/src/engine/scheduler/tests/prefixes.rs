@@ -82,9 +82,9 @@ fn texts_read_with_other_frequencies_share_nothing() {
 }
 
 /// The next turn of a conversation: the first prompt, its answer, and more.
-fn next_turn(deterministic: bool) -> usize {
+fn next_turn(is_deterministic: bool) -> usize {
     let mut world = World::new(SchedulerLimits {
-        deterministic,
+        is_deterministic,
         ..limits(16)
     });
     let id = world.wish(Wish {
