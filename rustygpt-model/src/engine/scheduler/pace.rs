@@ -10,8 +10,9 @@ const MEMORY: f64 = 0.8;
 const STRETCH: f64 = 0.9;
 /// Fewer prompt tokens beside answers are not worth a pass over the weights.
 const LEAST_PROMPT_TOKENS: usize = 16;
-/// Where nothing was measured: what an extra row costs, as a part of the step.
-const USUAL_ROW_PRICE: f64 = 0.3;
+/// Where nothing was measured: what an extra row costs, as a part of what a sequence's row costs. Low
+/// enough to try, and then it is measured.
+const FIRST_ROW_PRICE: f64 = 0.3;
 /// Kinds of steps remembered.
 const KINDS: usize = 256;
 
@@ -80,7 +81,7 @@ impl Pace {
         let here = self.answers.range(..=rows).next_back();
         let beyond = self.answers.range(rows + 1..).next();
         let (Some((few, alone)), Some((many, more))) = (here, beyond) else {
-            return USUAL_ROW_PRICE;
+            return FIRST_ROW_PRICE / rows.max(1) as f64;
         };
         ((more - alone) / (many - few) as f64 / alone).clamp(0.01, 1.0)
     }
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn the_price_of_a_row_is_what_was_measured() {
         let mut pace = Pace::default();
-        assert_eq!(pace.row_price(1), USUAL_ROW_PRICE);
+        assert_eq!(pace.row_price(1), FIRST_ROW_PRICE);
         pace.note(1, 0, Duration::from_millis(100));
         pace.note(5, 0, Duration::from_millis(140));
         assert!((pace.row_price(1) - 0.1).abs() < 1e-9);
