@@ -15,7 +15,7 @@ const FIRST_TOKEN_SECONDS: &str = "rustygpt_time_to_first_token_seconds";
 const INTER_TOKEN_SECONDS: &str = "rustygpt_inter_token_seconds";
 
 /// Gauges read from the engines when somebody asks.
-const GAUGES: [(&str, &str); 7] = [
+const GAUGES: [(&str, &str); 11] = [
     (
         "rustygpt_choices_running",
         "Choices that are being answered.",
@@ -26,7 +26,23 @@ const GAUGES: [(&str, &str); 7] = [
         "rustygpt_kv_blocks_used",
         "Blocks of the key/value cache in use.",
     ),
+    (
+        "rustygpt_kv_blocks_kept",
+        "Blocks that nobody uses, but whose text a later prompt may find.",
+    ),
     ("rustygpt_kv_blocks", "Blocks of the key/value cache."),
+    (
+        "rustygpt_cached_prompt_tokens",
+        "Prompt tokens found in the cache so far, and not computed.",
+    ),
+    (
+        "rustygpt_guessed_tokens",
+        "Guesses of what answers would say that were verified so far.",
+    ),
+    (
+        "rustygpt_guessed_tokens_come_true",
+        "Of those, the ones that came true: tokens without a pass of their own.",
+    ),
     (
         "rustygpt_tokens_per_second",
         "Tokens written per second, lately.",
@@ -129,7 +145,11 @@ impl Measurements {
                 status.waiting as f64,
                 status.slots as f64,
                 status.kv_blocks_used as f64,
+                status.kv_blocks_kept as f64,
                 status.kv_blocks_total as f64,
+                status.cached_prompt_tokens_total as f64,
+                status.guesses_total as f64,
+                status.guesses_come_true_total as f64,
                 status.tokens_per_second,
                 f64::from(u8::from(status.stopped.is_none())),
             ];

@@ -209,6 +209,7 @@ fn load_language(
             slots: settings.slots,
             queue_limit: settings.queue,
             default_max_tokens: Some(settings.max_tokens),
+            is_deterministic: settings.is_deterministic,
             ..EngineOptions::default()
         },
     };

@@ -93,6 +93,8 @@ impl Script {
                 context_length: 8192,
                 block_size: 16,
                 block_count: 4096,
+                long_text: None,
+                shares_blocks: true,
             },
             margin: 50.0,
             checks_cache: true,

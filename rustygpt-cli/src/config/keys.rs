@@ -252,6 +252,16 @@ pub(crate) static KEYS: [Key; 28] = [
         ),
         "4096",
     ),
+    or(
+        key(
+            "deterministic",
+            Engine,
+            Switch,
+            "BOOL",
+            "The same answer to the last bit, whatever else is or was computed",
+        ),
+        "false",
+    ),
     key(
         "allowed_host",
         Server,

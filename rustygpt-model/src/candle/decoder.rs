@@ -204,6 +204,10 @@ impl LanguageFamily for Decoder {
         self.output.weights.outputs()
     }
 
+    fn long_text(&self) -> Option<usize> {
+        self.ropes.iter().find_map(Rope::long_text)
+    }
+
     fn logits(&mut self, batch: &Batch, cache: &mut PagedCache) -> Result<Vec<f32>> {
         let Self {
             layers, buffers, ..

@@ -205,6 +205,9 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
         context_length,
         block_size: shape.block_size,
         block_count,
+        long_text: family.long_text(),
+        // Layers with a window keep all positions too: nothing is computed from what is not there.
+        shares_blocks: true,
     };
     Ok(CandleModel {
         family,

@@ -189,6 +189,11 @@ impl Rope {
         })
     }
 
+    /// The longest text that is read with the usual frequencies, if longer ones have others.
+    pub(crate) fn long_text(&self) -> Option<usize> {
+        self.long.as_ref().map(|(original, _)| *original)
+    }
+
     /// The rotation of a step's rows.
     pub(crate) fn rotation(&self, batch: &Batch) -> Rotation {
         let pairs = self.frequencies.len();

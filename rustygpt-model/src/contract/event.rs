@@ -94,6 +94,10 @@ pub struct Usage {
     pub completion_tokens: u32,
     /// Of those, tokens of reasoning.
     pub reasoning_tokens: u32,
+    /// Tokens of the client's prediction that came true when they were verified.
+    pub accepted_prediction_tokens: u32,
+    /// Tokens of the client's prediction that were verified in vain.
+    pub rejected_prediction_tokens: u32,
 }
 
 /// The log-probability of one generated token.

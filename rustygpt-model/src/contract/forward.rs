@@ -136,6 +136,13 @@ pub struct Geometry {
     pub block_size: usize,
     /// Blocks in the cache.
     pub block_count: usize,
+    /// A text of more tokens than this is read with other rotary frequencies than a shorter one
+    /// (LongRoPE; see [`SequenceStep::known_at`]), so that the two never share blocks; `None` where
+    /// every text is read alike.
+    pub long_text: Option<usize>,
+    /// Whether keys and values in the cache are all that is needed of a text once it is read, so
+    /// that sequences may share blocks. Not so where a model keeps state outside the paged cache.
+    pub shares_blocks: bool,
 }
 
 /// A model as the engine sees it. Exactly one thread calls it.
@@ -148,7 +155,7 @@ pub trait Forward: Send {
     ///
     /// # Errors
     /// [`ForwardError`] when the plan does not fit the model, the weights became unreadable (the
-    /// file was truncated), or the device failed. The cache of the plan's sequences is then
-    /// undefined; others are untouched.
+    /// file was truncated), or the device failed. The slots of the plan's tokens are then
+    /// undefined; all others are untouched.
     fn forward(&mut self, plan: &StepPlan) -> Result<Logits, ForwardError>;
 }

@@ -1,6 +1,7 @@
 //! Which requests a model takes, and what becomes of their bounds.
 
 use super::counters::Place;
+use super::speculation::Sources;
 use super::submission::Submission;
 use crate::contract::{
     ContentPart, GenerateRequest, GenerationEvent, Geometry, Input, Message, ModelDescription,
@@ -20,6 +21,13 @@ pub(super) struct Admission<'a> {
     pub(super) tokenizer: &'a Tokenizer,
     pub(super) has_template: bool,
     pub(super) default_max_tokens: Option<u32>,
+}
+
+/// What the engine needs of a request's texts.
+pub(super) struct Reading {
+    pub(super) prompt: Vec<u32>,
+    /// Where guesses come from, if they are wanted.
+    pub(super) sources: Option<Sources>,
 }
 
 fn unsupported<T>(param: &'static str, message: impl Into<String>) -> Result<T, ModelError> {
@@ -73,7 +81,7 @@ impl Admission<'_> {
         &self,
         request: GenerateRequest,
         param: &'static str,
-        prompt: Vec<u32>,
+        Reading { prompt, sources }: Reading,
         arrived: Duration,
         place: Place,
     ) -> Result<(Submission, UnboundedReceiver<GenerationEvent>, Vec<String>), ModelError> {
@@ -112,7 +120,7 @@ impl Admission<'_> {
             Some(wanted) => wanted,
             None => rest.min(self.default_max_tokens.unwrap_or(u32::MAX)),
         };
-        if request.prediction.is_some() {
+        if request.prediction.is_some() && sources.is_none() {
             notes.push("prediction (ignored)".to_owned());
         }
         if let Input::Chat {
@@ -127,11 +135,13 @@ impl Admission<'_> {
             prompt,
             seeds: seeds(request.sampling.seed, request.choices)?,
             priority: request.priority,
+            sources,
             settings: Arc::new(Settings::resolve(
                 &request.sampling,
                 &self.description.defaults.sampling,
             )),
             ending: self.ending(&request),
+            cache_salt: request.cache_salt,
             min_tokens: request.limits.min_tokens,
             max_tokens,
             stop: request.limits.stop,

@@ -1,7 +1,8 @@
 //! [`LoadedModel`]: the handle of one engine.
 
-use super::admission::Admission;
+use super::admission::{Admission, Reading};
 use super::counters::{Counters, Place};
+use super::speculation::Sources;
 use super::submission::Command;
 use super::worker::Worker;
 use super::{EngineOptions, EngineStatus, Generation};
@@ -159,9 +160,9 @@ impl LoadedModel {
             Input::Chat { .. } => "messages",
             Input::Text(_) | Input::Tokens(_) => "prompt",
         };
-        let (request, prompt) = self.tokenise(request).await?;
+        let (request, reading) = self.read(request).await?;
         let (submission, events, notes) =
-            admission.submission(request, param, prompt, arrived, place)?;
+            admission.submission(request, param, reading, arrived, place)?;
         let prompt_tokens = submission.prompt.len() as u32;
         let choices = submission.seeds.len() as u32;
         inner
@@ -178,18 +179,18 @@ impl LoadedModel {
         ))
     }
 
-    async fn tokenise(
+    async fn read(
         &self,
         request: GenerateRequest,
-    ) -> Result<(GenerateRequest, Vec<u32>), ModelError> {
+    ) -> Result<(GenerateRequest, Reading), ModelError> {
         let Ok(runtime) = Handle::try_current() else {
-            let prompt = self.inner.prompt_tokens(&request.input).await?;
-            return Ok((request, prompt));
+            let reading = self.inner.read(&request).await?;
+            return Ok((request, reading));
         };
         let inner = Arc::clone(&self.inner);
         let work = move || {
-            let prompt = runtime.block_on(inner.prompt_tokens(&request.input))?;
-            Ok((request, prompt))
+            let reading = runtime.block_on(inner.read(&request))?;
+            Ok((request, reading))
         };
         match self.inner.tasks.spawn_blocking(work).await {
             Ok(result) => result,
@@ -219,6 +220,16 @@ impl LoadedModel {
 }
 
 impl Inner {
+    async fn read(&self, request: &GenerateRequest) -> Result<Reading, ModelError> {
+        let prompt = self.prompt_tokens(&request.input).await?;
+        let prediction = request.prediction.as_ref();
+        let sources = self.options.is_speculating.then(|| {
+            let prediction = prediction.map(|text| self.tokenizer.encode(text));
+            Sources::new(&prompt, prediction.as_deref())
+        });
+        Ok(Reading { prompt, sources })
+    }
+
     async fn prompt_tokens(&self, input: &Input) -> Result<Vec<u32>, ModelError> {
         if let Input::Tokens(tokens) = input {
             return Ok(tokens.clone());

@@ -4,6 +4,7 @@
 //!   the queue;
 //! - [`Generation`]: the stream of events that answers a request;
 //! - [`scheduler`]: who takes part in the next forward pass; pure;
+//! - `speculation`: guesses of what answers will say, verified several at once; pure;
 //! - `worker`: the thread: admission, plan, forward pass, sampling, events;
 //! - [`embedding`]: the same for models that turn texts into vectors;
 //! - [`AnyModel`]: a handle of either.
@@ -22,6 +23,7 @@ mod handle;
 mod monotonic;
 mod options;
 pub mod scheduler;
+mod speculation;
 mod status;
 mod submission;
 mod worker;

@@ -16,7 +16,16 @@ pub struct EngineOptions {
     pub max_step_tokens: usize,
     /// Of those, how many may be prompt tokens while answers are being written: more reads prompts
     /// faster, fewer keeps the answers flowing.
-    pub prompt_tokens_beside_answers: usize,
+    /// `None` goes by measured times: as many as keep the step within twice its time without them.
+    pub prompt_tokens_beside_answers: Option<usize>,
+    /// Whether to guess what answers will say and verify several tokens in one pass, where that
+    /// pays. It never changes an answer.
+    pub is_speculating: bool,
+    /// Whether an answer is to be the same, bit by bit, whatever else was or is computed: a prompt
+    /// then takes over from the cache only what was computed as a prompt. Without it, the next
+    /// turn of a conversation also takes over the rows of the answer before it, which the kernels
+    /// for answers computed and a prompt's may round otherwise.
+    pub is_deterministic: bool,
     /// The answer's length where a request names none; `None` is the rest of the context.
     pub default_max_tokens: Option<u32>,
     /// Measures deadlines and speed.
@@ -29,7 +38,9 @@ impl Default for EngineOptions {
             slots: 8,
             queue_limit: 64,
             max_step_tokens: 512,
-            prompt_tokens_beside_answers: 64,
+            prompt_tokens_beside_answers: None,
+            is_speculating: true,
+            is_deterministic: false,
             default_max_tokens: None,
             clock: Arc::new(SystemMonotonic::default()),
         }
@@ -47,6 +58,8 @@ impl fmt::Debug for EngineOptions {
                 "prompt_tokens_beside_answers",
                 &self.prompt_tokens_beside_answers,
             )
+            .field("is_speculating", &self.is_speculating)
+            .field("is_deterministic", &self.is_deterministic)
             .field("default_max_tokens", &self.default_max_tokens)
             .finish_non_exhaustive()
     }

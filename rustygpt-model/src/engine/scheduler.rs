@@ -5,27 +5,50 @@
 //!
 //! The rules:
 //! - every running sequence reads at least one token in every step; what that leaves of the step's
-//!   tokens goes to prompts, but only a few beside an answer that is being written. So a long
-//!   prompt never stalls an answer, and no prompt stands still;
-//! - half of a step's prompt tokens go to the oldest prompt, the other half to the shortest rests
-//!   first: a short question does not wait for the book before it;
-//! - sequences are admitted in order of arrival within a priority. The head of the queue is never
-//!   overtaken, so it cannot starve; interactive work goes before background work, but every
-//!   `BACKGROUND_TURN`th admission is background's when some waits, and background work leaves
-//!   one slot free;
-//! - when blocks run out, the youngest sequence of the lowest priority gives up its blocks and
-//!   goes back to the head of its queue with the tokens it has: it is computed again later, its
-//!   prompt and what it wrote in steps of their own ([`Phase`]).
+//!   tokens goes to prompts, but beside an answer that is being written only as many as keep the
+//!   step within twice its time without them ([`pace`]). So a long prompt never stalls an answer,
+//!   and no prompt stands still;
+//! - users share alike: who has had the fewest tokens is admitted first and has his prompts read
+//!   first ([`tenants`], [`share`]). A user who asks for less than his share, as who waits for each
+//!   answer before he asks again, leaves the rest to the others: running answers are never held
+//!   back for fairness, since that would gain nobody much;
+//! - a user's sequences are admitted in order of arrival within a priority. The first of the user
+//!   whose turn it is is never overtaken, so it cannot starve; interactive work goes before
+//!   background work, but every `BACKGROUND_TURN`th admission is background's when some waits, and
+//!   background work leaves one slot free;
+//! - full blocks whose text is known already are taken over instead of computed, at admission and
+//!   whenever a prompt comes to the edge of a block; a prompt whose next block is just being
+//!   computed by another sequence waits for it. The last token is always computed;
+//! - when blocks run out, kept texts go first, the longest unused before others; then the youngest
+//!   sequence of the lowest priority gives up its blocks and goes back to the head of its queue
+//!   with the tokens it has: it is computed again later, its prompt and what it wrote in steps of
+//!   their own ([`Phase`]);
+//! - guesses of the next tokens are verified when no prompt is being read, in rows and blocks that
+//!   nobody else wants.
 //!
 //! Precondition: no sequence grows beyond the cache's positions; then one sequence can always run.
 
-use crate::contract::{BlockId, LogitRows, Phase, Priority, SequenceId, SequenceStep, StepPlan};
-use crate::kv::BlockPool;
+use crate::contract::{
+    CacheSalt, Geometry, LogitRows, Phase, Priority, SequenceId, SequenceStep, StepPlan,
+};
+use crate::kv::{BlockKey, CachedBlocks};
+use queue::Queue;
+use sequence::Sequence;
+use share::Reader;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+use tenants::{Tenant, Tenants};
 
-/// After this many interactive admissions in a row, waiting background work has one.
-const BACKGROUND_TURN: u32 = 8;
+mod admit;
+mod pace;
+mod queue;
+mod sequence;
+mod share;
+mod tenants;
+
+/// Prompt tokens beside answers before a step was measured.
+const FIRST_PROMPT_TOKENS_BESIDE_ANSWERS: usize = 64;
 
 /// What a scheduler may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +58,40 @@ pub struct SchedulerLimits {
     /// Tokens per step; fewer than `slots` counts as `slots`.
     pub step_tokens: usize,
     /// Of those, prompt tokens beyond the first of each prompt while any answer is being written:
-    /// every answer waits for the whole step.
-    pub prompt_tokens_beside_answers: usize,
+    /// every answer waits for the whole step. `None` goes by the measured times.
+    pub prompt_tokens_beside_answers: Option<usize>,
     /// Positions per block of the cache; 0 counts as 1.
     pub block_size: usize,
     /// Blocks of the cache.
     pub block_count: usize,
+    /// As [`Geometry::shares_blocks`]: whether texts that were read are kept and found again.
+    pub shares_blocks: bool,
+    /// As [`Geometry::long_text`].
+    pub long_text: Option<usize>,
+    /// Whether a prompt only takes over blocks that hold the very bits it would compute itself.
+    pub is_deterministic: bool,
+}
+
+impl SchedulerLimits {
+    /// The limits of a model's cache, one slot, and a step of one block.
+    #[must_use]
+    pub fn of(geometry: &Geometry) -> Self {
+        Self {
+            slots: 1,
+            step_tokens: geometry.block_size,
+            prompt_tokens_beside_answers: None,
+            block_size: geometry.block_size,
+            block_count: geometry.block_count,
+            shares_blocks: geometry.shares_blocks,
+            long_text: geometry.long_text,
+            is_deterministic: false,
+        }
+    }
+
+    /// Which kind of computation a row belongs to when so many tokens are known.
+    fn regime(&self, known: usize) -> u8 {
+        u8::from(self.long_text.is_some_and(|length| known > length))
+    }
 }
 
 /// A sequence that wants to run.
@@ -50,57 +101,27 @@ pub struct NewSequence {
     pub id: SequenceId,
     /// Who goes first.
     pub priority: Priority,
+    /// Whose it is: users share the engine alike, and none finds what another's prompts left.
+    pub cache_salt: CacheSalt,
     /// The prompt; not empty.
     pub tokens: Vec<u32>,
-}
-
-/// A sequence, waiting or running.
-#[derive(Clone, Debug)]
-struct Sequence {
-    priority: Priority,
-    /// The prompt and the answer so far.
-    tokens: Vec<u32>,
-    /// How many of them are the prompt.
-    prompt_length: usize,
-    /// How many of them have keys and values in the cache.
-    cached: usize,
-    /// Blocks for all `tokens` while running, none while waiting.
-    blocks: Vec<BlockId>,
-    /// Whether a forward pass may keep state of it.
-    known_to_model: bool,
-}
-
-impl Sequence {
-    /// What is read next.
-    fn phase(&self) -> Phase {
-        match self.cached < self.prompt_length {
-            true => Phase::Prompt,
-            false => Phase::Answer,
-        }
-    }
-
-    /// Tokens of the present phase that are not yet in the cache. A step reads no further.
-    fn pending(&self) -> usize {
-        let end = match self.phase() {
-            Phase::Prompt => self.prompt_length,
-            Phase::Answer => self.tokens.len(),
-        };
-        end - self.cached
-    }
 }
 
 /// Who takes part in the next forward pass. See the module's documentation for the rules.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     limits: SchedulerLimits,
-    pool: BlockPool,
+    blocks: CachedBlocks,
     running: BTreeMap<SequenceId, Sequence>,
-    interactive: BTreeMap<SequenceId, Sequence>,
-    background: BTreeMap<SequenceId, Sequence>,
+    interactive: Queue,
+    background: Queue,
+    tenants: Tenants,
+    pace: pace::Pace,
     /// Ended or pre-empted since the last plan.
     ended: Vec<SequenceId>,
     interactive_in_a_row: u32,
     preemptions: u64,
+    reused_tokens: u64,
 }
 
 impl Scheduler {
@@ -116,20 +137,23 @@ impl Scheduler {
         };
         Self {
             limits,
-            pool: BlockPool::new(limits.block_count),
+            blocks: CachedBlocks::new(limits.block_count),
             running: BTreeMap::new(),
-            interactive: BTreeMap::new(),
-            background: BTreeMap::new(),
+            interactive: Queue::default(),
+            background: Queue::default(),
+            tenants: Tenants::default(),
+            pace: pace::Pace::default(),
             ended: Vec::new(),
             interactive_in_a_row: 0,
             preemptions: 0,
+            reused_tokens: 0,
         }
     }
 
     /// Whether nothing runs and nothing waits.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.running.is_empty() && self.waiting() == 0
+        self.running.is_empty() && self.interactive.is_empty() && self.background.is_empty()
     }
 
     /// Sequences that run.
@@ -144,10 +168,16 @@ impl Scheduler {
         self.interactive.len() + self.background.len()
     }
 
-    /// Blocks in use.
+    /// Blocks that sequences hold.
     #[must_use]
     pub fn blocks_used(&self) -> usize {
-        self.pool.used()
+        self.blocks.used()
+    }
+
+    /// Blocks that nobody holds but whose text may be found again.
+    #[must_use]
+    pub fn blocks_kept(&self) -> usize {
+        self.blocks.kept()
     }
 
     /// How often a sequence lost its blocks to another.
@@ -156,7 +186,19 @@ impl Scheduler {
         self.preemptions
     }
 
-    /// Puts a sequence at the end of its priority's queue.
+    /// Tokens of prompts that were found in the cache, of all sequences that are gone.
+    #[must_use]
+    pub fn reused_tokens(&self) -> u64 {
+        self.reused_tokens
+    }
+
+    /// Tokens of this sequence's prompt that were found in the cache; 0 for an unknown one.
+    #[must_use]
+    pub fn reused(&self, id: SequenceId) -> usize {
+        self.running.get(&id).map_or(0, |sequence| sequence.reused)
+    }
+
+    /// Puts a sequence at the end of its user's queue.
     pub fn enqueue(&mut self, sequence: NewSequence) {
         debug_assert!(
             !sequence.tokens.is_empty(),
@@ -165,68 +207,112 @@ impl Scheduler {
         let NewSequence {
             id,
             priority,
+            cache_salt,
             tokens,
         } = sequence;
-        let blocks = Vec::new();
-        let waiting = Sequence {
-            priority,
-            prompt_length: tokens.len(),
-            tokens,
-            cached: 0,
-            blocks,
-            known_to_model: false,
-        };
-        self.queue(priority).insert(id, waiting);
+        let tenant = Tenant::from(&cache_salt);
+        let root = BlockKey::root(&cache_salt);
+        self.tenants.enter(tenant);
+        self.queue(priority)
+            .insert(id, Sequence::new(priority, tenant, root, tokens));
     }
 
-    /// Adds the token that was chosen from a running sequence's logits. Unknown ids are ignored.
-    pub fn append(&mut self, id: SequenceId, token: u32) {
-        if let Some(sequence) = self.running.get_mut(&id) {
-            sequence.tokens.push(token);
+    /// Adds the token that was chosen from a running sequence's logits. Returns whether it was the
+    /// next of its guesses, so that the row of that guess says what follows. Unknown ids are
+    /// ignored.
+    pub fn append(&mut self, id: SequenceId, token: u32) -> bool {
+        let Some(sequence) = self.running.get_mut(&id) else {
+            return false;
+        };
+        let is_hit = sequence.append(token);
+        if is_hit {
+            self.tenants.charge(sequence.tenant, 1);
         }
+        is_hit
     }
 
     /// Takes a sequence out, wherever it is, and frees its blocks. Unknown ids are ignored.
     pub fn remove(&mut self, id: SequenceId) {
-        if let Some(mut sequence) = self.running.remove(&id) {
-            self.release(id, &mut sequence);
-        } else {
-            self.interactive.remove(&id);
-            self.background.remove(&id);
+        let removed = match self.running.remove(&id) {
+            Some(mut sequence) => {
+                self.release(id, &mut sequence);
+                Some(sequence)
+            }
+            None => self
+                .interactive
+                .remove(id)
+                .or_else(|| self.background.remove(id)),
+        };
+        if let Some(sequence) = removed {
+            self.reused_tokens += sequence.reused as u64;
+            self.tenants.leave(sequence.tenant);
+        }
+    }
+
+    /// How likely a guess must be for its row to pay; `None` while guesses are not wanted, because
+    /// a prompt is being read.
+    #[must_use]
+    pub fn draft_threshold(&self) -> Option<f64> {
+        if self.running.values().any(|state| !is_writing(state)) {
+            return None;
+        }
+        // A row pays if it brings more tokens per time than the step as a whole.
+        let rows = self.running.len();
+        Some(self.pace.row_price(rows) * rows as f64)
+    }
+
+    /// Offers guesses of what follows a sequence's last token, for the next plan only.
+    pub fn propose(&mut self, id: SequenceId, draft: Vec<u32>) {
+        if let Some(sequence) = self.running.get_mut(&id) {
+            sequence.draft = draft;
         }
     }
 
     /// The next step. Its `sequences` are empty only if nothing can run.
     #[must_use]
     pub fn plan(&mut self) -> StepPlan {
+        for sequence in self.running.values_mut() {
+            sequence.trim(&mut self.blocks, &self.limits);
+        }
         let preempted = self.grow_running();
         if !preempted {
             self.admit_waiting();
         }
-        let shares = self.share_tokens();
+        let readers = self.readers();
+        let shares = self.share_tokens(&readers);
+        self.fit_drafts(&readers, &shares);
         let block_size = self.limits.block_size;
-        let sequences: Vec<_> = self
-            .running
-            .iter_mut()
-            .zip(shares)
-            .filter_map(|((&sequence, state), share)| {
-                let end = state.cached + share;
-                let step = SequenceStep {
-                    sequence,
-                    tokens: state.tokens.get(state.cached..end)?.to_vec(),
-                    start: state.cached,
-                    phase: state.phase(),
-                    prompt_length: state.prompt_length,
-                    block_table: state.blocks.get(..end.div_ceil(block_size))?.to_vec(),
-                    logits: match end == state.tokens.len() {
-                        true => LogitRows::Last,
-                        false => LogitRows::None,
-                    },
-                };
-                state.known_to_model = true;
-                Some(step)
-            })
-            .collect();
+        let mut sequences = Vec::with_capacity(readers.len());
+        for (reader, share) in readers.iter().zip(shares) {
+            let Some(state) = self.running.get_mut(&reader.id) else {
+                continue;
+            };
+            let draft = std::mem::take(&mut state.draft);
+            let end = state.cached + share;
+            let (Some(tokens), Some(block_table)) = (
+                state.tokens.get(state.cached..end),
+                state.blocks.get(..(end + draft.len()).div_ceil(block_size)),
+            ) else {
+                continue;
+            };
+            sequences.push(SequenceStep {
+                sequence: reader.id,
+                tokens: [tokens, &draft].concat(),
+                start: state.cached,
+                phase: state.phase(),
+                prompt_length: state.prompt_length,
+                block_table: block_table.to_vec(),
+                logits: if !draft.is_empty() {
+                    LogitRows::All
+                } else if end == state.tokens.len() {
+                    LogitRows::Last
+                } else {
+                    LogitRows::None
+                },
+            });
+            state.unverified = draft.into();
+            state.known_to_model = true;
+        }
         let ended = match sequences.is_empty() {
             true => Vec::new(),
             false => std::mem::take(&mut self.ended),
@@ -238,12 +324,25 @@ impl Scheduler {
     pub fn complete(&mut self, plan: &StepPlan) {
         for step in &plan.sequences {
             if let Some(sequence) = self.running.get_mut(&step.sequence) {
-                sequence.cached = step.start + step.tokens.len();
+                let read = step.tokens.len() - sequence.unverified.len();
+                sequence.cached = step.start + read;
+                sequence.publish(&mut self.blocks, &self.limits);
+                self.tenants.charge(sequence.tenant, read);
             }
         }
     }
 
-    fn queue(&mut self, priority: Priority) -> &mut BTreeMap<SequenceId, Sequence> {
+    /// Notes how long the plan's step took, sampling included.
+    pub fn note_time(&mut self, plan: &StepPlan, took: Duration) {
+        let rows = |phase| {
+            let of_phase = plan.sequences.iter().filter(|step| step.phase == phase);
+            of_phase.map(|step| step.tokens.len()).sum()
+        };
+        self.pace
+            .note(rows(Phase::Answer), rows(Phase::Prompt), took);
+    }
+
+    fn queue(&mut self, priority: Priority) -> &mut Queue {
         match priority {
             Priority::Interactive => &mut self.interactive,
             Priority::Background => &mut self.background,
@@ -251,10 +350,7 @@ impl Scheduler {
     }
 
     fn release(&mut self, id: SequenceId, sequence: &mut Sequence) {
-        for block in sequence.blocks.drain(..) {
-            self.pool.release(block);
-        }
-        sequence.cached = 0;
+        sequence.release(&mut self.blocks, &self.limits);
         if std::mem::take(&mut sequence.known_to_model) {
             self.ended.push(id);
         }
@@ -275,9 +371,8 @@ impl Scheduler {
     /// important sequences go back to their queues; returns whether one did.
     fn grow_running(&mut self) -> bool {
         let block_size = self.limits.block_size;
-        let missing =
-            |state: &Sequence| state.tokens.len().div_ceil(block_size) > state.blocks.len();
-        if !self.running.values().any(missing) {
+        let mut states = self.running.values();
+        if !states.any(|state| state.missing_blocks(block_size) > 0) {
             return false;
         }
         let mut order = self.by_importance();
@@ -287,12 +382,8 @@ impl Scheduler {
             let Some(state) = self.running.get_mut(&id) else {
                 break;
             };
-            let count = state
-                .tokens
-                .len()
-                .div_ceil(block_size)
-                .saturating_sub(state.blocks.len());
-            if self.pool.allocate(count, &mut state.blocks) {
+            let count = state.missing_blocks(block_size);
+            if self.blocks.allocate(count, &mut state.blocks) {
                 next += 1;
             } else if let Some(victim) = order.pop() {
                 self.preempt(victim);
@@ -303,100 +394,88 @@ impl Scheduler {
 
     fn preempt(&mut self, id: SequenceId) {
         if let Some(mut sequence) = self.running.remove(&id) {
+            sequence.reached = sequence.reached.max(sequence.cached);
             self.release(id, &mut sequence);
             self.preemptions += 1;
-            // Ids rise with arrival: it arrived before all that still wait, so it is their head.
+            // Ids rise with arrival: it came before all of its user's that still wait.
             self.queue(sequence.priority).insert(id, sequence);
         }
     }
 
-    fn admit_waiting(&mut self) {
-        while self.running.len() < self.limits.slots {
-            let Some(priority) = self.next_priority() else {
-                return;
+    /// The running sequences that take part in the step, in order of arrival, once each has taken
+    /// over what others have computed. Left out is who waits for a block that a more important
+    /// sequence is just computing.
+    fn readers(&mut self) -> Vec<Reader> {
+        let mut in_work = HashSet::new();
+        let mut readers = Vec::with_capacity(self.running.len());
+        for id in self.by_importance() {
+            let Some(state) = self.running.get_mut(&id) else {
+                continue;
             };
-            let Some((id, mut sequence)) = self.queue(priority).pop_first() else {
-                return;
-            };
-            let needed = sequence.tokens.len().div_ceil(self.limits.block_size);
-            // Each running sequence, this one too, may want a block soon: without that room the
-            // newcomer would be pre-empted at once.
-            let headroom = match self.running.len() {
-                0 => 0,
-                running => running + 1,
-            };
-            if needed + headroom > self.pool.free()
-                || !self.pool.allocate(needed, &mut sequence.blocks)
-            {
-                self.queue(priority).insert(id, sequence);
-                return;
+            if state.phase() == Phase::Prompt {
+                state.reuse(&mut self.blocks, &self.limits);
+                if let Some(wanted) = state.wanted_block(&self.limits)
+                    && in_work.contains(&wanted)
+                {
+                    continue;
+                }
+                in_work.extend(state.block_in_work(&self.limits));
             }
-            self.interactive_in_a_row = match priority {
-                Priority::Interactive => self.interactive_in_a_row.saturating_add(1),
-                Priority::Background => 0,
-            };
-            self.running.insert(id, sequence);
+            readers.push(Reader {
+                id,
+                priority: state.priority,
+                tenant: state.tenant,
+                used: self.tenants.used(state.tenant),
+                pending: state.pending(),
+            });
         }
+        readers.sort_unstable_by_key(|reader| reader.id);
+        readers
     }
 
-    /// Which queue's head is admitted next, if any may be.
-    fn next_priority(&self) -> Option<Priority> {
-        let background = !self.background.is_empty() && self.has_room_for_background();
-        if background && self.interactive_in_a_row >= BACKGROUND_TURN {
-            return Some(Priority::Background);
-        }
-        if !self.interactive.is_empty() {
-            return Some(Priority::Interactive);
-        }
-        background.then_some(Priority::Background)
-    }
-
-    fn has_room_for_background(&self) -> bool {
-        let running = self
-            .running
-            .values()
-            .filter(|state| state.priority == Priority::Background)
-            .count();
-        running < self.limits.slots.saturating_sub(1).max(1)
-    }
-
-    /// How many tokens each running sequence reads in this step, in the order of `running`.
-    fn share_tokens(&self) -> Vec<usize> {
-        let mut shares = vec![1; self.running.len()];
-        let mut left = self.limits.step_tokens.saturating_sub(self.running.len());
-        if self.running.values().any(|state| state.pending() == 1) {
-            left = left.min(self.limits.prompt_tokens_beside_answers);
-        }
-        let mut prompts: Vec<_> = self
-            .running
-            .iter()
-            .enumerate()
-            .filter(|(_, (_, state))| state.pending() > 1)
-            .map(|(index, (&id, state))| (Reverse(state.priority), id, index, state.pending() - 1))
-            .collect();
-        prompts.sort_unstable();
-        let mut give = |index: usize, amount: usize| {
-            if let Some(share) = shares.get_mut(index) {
-                *share += amount;
+    /// How many tokens each reader reads in this step.
+    fn share_tokens(&self, readers: &[Reader]) -> Vec<usize> {
+        let budget = self.limits.step_tokens.saturating_sub(readers.len());
+        let answers = readers.iter().filter(|reader| reader.pending == 1).count();
+        let budget = match (answers, self.limits.prompt_tokens_beside_answers) {
+            (0, _) => budget,
+            (_, Some(most)) => budget.min(most),
+            (answers, None) => {
+                let first = FIRST_PROMPT_TOKENS_BESIDE_ANSWERS;
+                budget.min(self.pace.prompt_tokens_beside(answers, first))
             }
         };
-        let oldest = prompts.first().copied();
-        if let Some((_, _, index, rest)) = oldest {
-            let amount = rest.min(left.div_ceil(2));
-            give(index, amount);
-            left -= amount;
-            if let Some(first) = prompts.first_mut() {
-                first.3 = rest - amount;
-            }
-        }
-        prompts.sort_by_key(|&(_, _, _, rest)| rest);
-        for (_, _, index, rest) in prompts {
-            let amount = rest.min(left);
-            give(index, amount);
-            left -= amount;
-        }
-        shares
+        share::share(readers, budget)
     }
+
+    /// Cuts the guesses to what the step has room for; none at all beside a prompt.
+    fn fit_drafts(&mut self, readers: &[Reader], shares: &[usize]) {
+        let is_only_writing = self.running.values().all(is_writing);
+        let mut room = match is_only_writing {
+            true => self.limits.step_tokens.saturating_sub(shares.iter().sum()),
+            false => 0,
+        };
+        let block_size = self.limits.block_size;
+        for reader in readers {
+            let Some(state) = self.running.get_mut(&reader.id) else {
+                continue;
+            };
+            let end = state.tokens.len() + state.draft.len().min(room);
+            let missing = end.div_ceil(block_size).saturating_sub(state.blocks.len());
+            let covered = match self.blocks.allocate(missing, &mut state.blocks) {
+                true => end,
+                false => end.min(state.blocks.len() * block_size),
+            };
+            let fitting = covered.saturating_sub(state.tokens.len());
+            state.draft.truncate(fitting);
+            room -= state.draft.len();
+        }
+    }
+}
+
+/// Whether a sequence has only its last token to read, and that token is its own.
+fn is_writing(state: &Sequence) -> bool {
+    state.phase() == Phase::Answer && state.pending() == 1
 }
 
 #[cfg(test)]

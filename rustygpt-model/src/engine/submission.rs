@@ -1,7 +1,8 @@
 //! What the handle sends to the engine thread.
 
 use super::counters::Place;
-use crate::contract::{GenerationEvent, Priority};
+use super::speculation::Sources;
+use crate::contract::{CacheSalt, GenerationEvent, Priority};
 use crate::sampling::Settings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,9 @@ pub(super) struct Submission {
     /// The random streams' starts, one per choice.
     pub(super) seeds: Vec<u64>,
     pub(super) priority: Priority,
+    pub(super) cache_salt: CacheSalt,
+    /// Where guesses come from, if they are wanted.
+    pub(super) sources: Option<Sources>,
     pub(super) settings: Arc<Settings>,
     /// Tokens that end an answer.
     pub(super) ending: Arc<[u32]>,

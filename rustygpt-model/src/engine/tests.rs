@@ -2,7 +2,9 @@
 
 mod ending;
 mod failing;
+mod reusing;
 mod scheduling;
+mod speculating;
 mod submitting;
 
 use super::{EngineOptions, Generation, LoadedModel};

@@ -2,14 +2,14 @@
 
 use super::counters::{Counters, Place};
 use super::scheduler::{NewSequence, Scheduler, SchedulerLimits};
+use super::speculation::Speculator;
 use super::submission::{Command, Submission};
 use super::{EngineOptions, Monotonic};
 use crate::contract::{
     FinishReason, Forward, ForwardError, GenerationEvent, Geometry, Logits, SequenceId, StepPlan,
-    TokenLogprob, TopLogprob, Usage,
 };
-use crate::decode::{Decoded, StreamDecoder};
-use crate::sampling::{Chosen, Sampler, SamplerSetup, Workspace};
+use crate::decode::StreamDecoder;
+use crate::sampling::{Sampler, SamplerSetup, Workspace};
 use crate::tokenizer::Tokenizer;
 use speed::Speed;
 use std::collections::BTreeMap;
@@ -19,6 +19,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
+mod answer;
 mod speed;
 
 /// What a client reads when our own code or the device failed.
@@ -60,6 +61,8 @@ struct Choice {
     index: u32,
     sampler: Sampler,
     decoder: StreamDecoder,
+    /// Guesses what comes next, if guesses are wanted.
+    speculator: Option<Speculator>,
     written: u32,
     /// When it first took part in a step.
     began: Option<Duration>,
@@ -78,8 +81,8 @@ impl Worker {
             slots: options.slots,
             step_tokens: options.max_step_tokens,
             prompt_tokens_beside_answers: options.prompt_tokens_beside_answers,
-            block_size: geometry.block_size,
-            block_count: geometry.block_count,
+            is_deterministic: options.is_deterministic,
+            ..SchedulerLimits::of(&geometry)
         });
         Self {
             forward,
@@ -160,6 +163,7 @@ impl Worker {
                     index: index as u32,
                     sampler,
                     decoder,
+                    speculator: submission.sources.clone().map(Speculator::new),
                     written: 0,
                     began: None,
                 },
@@ -167,6 +171,7 @@ impl Worker {
             self.scheduler.enqueue(NewSequence {
                 id,
                 priority: submission.priority,
+                cache_salt: submission.cache_salt.clone(),
                 tokens: submission.prompt.clone(),
             });
             unfinished.push(id);
@@ -222,7 +227,28 @@ impl Worker {
         }
     }
 
+    /// Offers the scheduler what the running answers may say next.
+    fn offer_guesses(&mut self) {
+        let Some(threshold) = self.scheduler.draft_threshold() else {
+            return;
+        };
+        for (&id, choice) in &mut self.choices {
+            let (Some(speculator), Some(request)) =
+                (&mut choice.speculator, self.requests.get(&choice.request))
+            else {
+                continue;
+            };
+            // The token that is chosen in any case has its own row.
+            let rest = request.max_tokens.saturating_sub(choice.written + 1);
+            if choice.written > 0 && rest > 0 {
+                let draft = speculator.draft(threshold, rest as usize);
+                self.scheduler.propose(id, draft);
+            }
+        }
+    }
+
     fn step(&mut self) {
+        self.offer_guesses();
         let plan = self.scheduler.plan();
         if plan.sequences.is_empty() {
             if !self.scheduler.is_idle() {
@@ -247,8 +273,9 @@ impl Worker {
             Ok(Ok(logits)) if self.has_right_shape(&plan, &logits) => {
                 self.scheduler.complete(&plan);
                 let written = self.apply(&plan, logits);
-                self.speed
-                    .note(written, self.clock.now().saturating_sub(began));
+                let took = self.clock.now().saturating_sub(began);
+                self.scheduler.note_time(&plan, took);
+                self.speed.note(written, took);
             }
             Ok(Ok(_)) => {
                 tracing::error!("the model returned logits of the wrong shape");
@@ -277,114 +304,6 @@ impl Worker {
         rows == 0
             || logits.vocabulary == self.geometry.vocabulary
                 && logits.values.len() == rows * logits.vocabulary
-    }
-
-    /// Chooses a token for every sequence whose last token was read. Returns how many.
-    fn apply(&mut self, plan: &StepPlan, mut logits: Logits) -> u32 {
-        let mut rows = logits.values.chunks_exact_mut(logits.vocabulary.max(1));
-        let mut written = 0;
-        for step in &plan.sequences {
-            if step.logit_rows() == 0 {
-                continue;
-            }
-            let Some(row) = rows.next() else { break };
-            // A sequence may have gone within this very step, with the request that failed.
-            let Some(choice) = self.choices.get_mut(&step.sequence) else {
-                continue;
-            };
-            match choice.sampler.choose(row, &mut self.workspace) {
-                Ok(chosen) => {
-                    written += 1;
-                    self.accept(step.sequence, chosen);
-                }
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a row failed");
-                    let number = choice.request;
-                    self.fail(number, INTERNAL_FAILURE);
-                }
-            }
-        }
-        self.counters
-            .completion_tokens
-            .fetch_add(u64::from(written), Relaxed);
-        written
-    }
-
-    fn accept(&mut self, id: SequenceId, chosen: Chosen) {
-        let Some(choice) = self.choices.get_mut(&id) else {
-            return;
-        };
-        let Some(request) = self.requests.get(&choice.request) else {
-            return;
-        };
-        choice.written += 1;
-        let token = chosen.token;
-        if request.ending.contains(&token) {
-            return self.finish(id, FinishReason::Stop);
-        }
-        let logprob = logprob(&self.tokenizer, chosen);
-        let decoded = choice.decoder.push(token, logprob);
-        let is_stopped = decoded.is_stopped;
-        send_text(request, choice.index, decoded);
-        if is_stopped {
-            self.end(id, FinishReason::Stop);
-        } else if choice.written >= request.max_tokens {
-            self.finish(id, FinishReason::Length);
-        } else {
-            self.scheduler.append(id, token);
-        }
-    }
-
-    /// Ends a choice, its held-back text first.
-    fn finish(&mut self, id: SequenceId, reason: FinishReason) {
-        let Some(choice) = self.choices.get_mut(&id) else {
-            return;
-        };
-        let Some(request) = self.requests.get(&choice.request) else {
-            return;
-        };
-        let rest = choice.decoder.finish();
-        // The last half of a stop string may only come out of the held-back bytes.
-        let reason = match rest.is_stopped {
-            true => FinishReason::Stop,
-            false => reason,
-        };
-        send_text(request, choice.index, rest);
-        self.end(id, reason);
-    }
-
-    fn end(&mut self, id: SequenceId, reason: FinishReason) {
-        self.scheduler.remove(id);
-        let Some(choice) = self.choices.remove(&id) else {
-            return;
-        };
-        if let Some(began) = choice.began {
-            self.speed
-                .note_choice(self.clock.now().saturating_sub(began));
-        }
-        let Some(request) = self.requests.get_mut(&choice.request) else {
-            return;
-        };
-        let usage = Usage {
-            prompt_tokens: request.prompt_tokens,
-            completion_tokens: choice.written,
-            ..Usage::default()
-        };
-        // The room is free before the client hears of it and asks again.
-        request.unfinished.retain(|&other| other != id);
-        request.place.shrink_to(request.unfinished.len());
-        self.counters
-            .running
-            .store(self.scheduler.running(), Relaxed);
-        // An error means that the client is gone; the next sweep frees the rest.
-        let _ = request.events.send(GenerationEvent::Finish {
-            choice: choice.index,
-            reason,
-            usage,
-        });
-        if request.unfinished.is_empty() {
-            self.requests.remove(&choice.request);
-        }
     }
 
     /// Ends the requests that took part in a step that failed.
@@ -425,6 +344,12 @@ impl Worker {
             .kv_blocks_used
             .store(self.scheduler.blocks_used(), Relaxed);
         counters
+            .kv_blocks_kept
+            .store(self.scheduler.blocks_kept(), Relaxed);
+        counters
+            .cached_prompt_tokens
+            .store(self.scheduler.reused_tokens(), Relaxed);
+        counters
             .preemptions
             .store(self.scheduler.preemptions(), Relaxed);
         counters
@@ -434,34 +359,4 @@ impl Worker {
             .seconds_per_choice
             .store(self.speed.seconds_per_choice().to_bits(), Relaxed);
     }
-}
-
-fn send_text(request: &Request, choice: u32, decoded: Decoded) {
-    if !decoded.text.is_empty() {
-        let Decoded { text, logprobs, .. } = decoded;
-        // An error means that the client is gone; the next sweep frees its sequences.
-        let _ = request.events.send(GenerationEvent::Text {
-            choice,
-            text,
-            logprobs,
-        });
-    }
-}
-
-fn logprob(tokenizer: &Tokenizer, chosen: Chosen) -> Option<TokenLogprob> {
-    let (logprob, row) = chosen.logprob?;
-    let bytes = |id| tokenizer.token_bytes(id).into_owned();
-    let top = row.top.into_iter();
-    Some(TokenLogprob {
-        id: chosen.token,
-        bytes: bytes(chosen.token),
-        logprob,
-        top: top
-            .map(|(id, logprob)| TopLogprob {
-                id,
-                bytes: bytes(id),
-                logprob,
-            })
-            .collect(),
-    })
 }

@@ -23,8 +23,6 @@ pub(super) struct ScriptedForward {
 }
 
 struct Answer {
-    /// Tokens before the answer.
-    prompt_length: usize,
     tokens: Vec<u32>,
     /// All tokens of the sequence, if the cache is checked.
     seen: Vec<u32>,
@@ -91,14 +89,14 @@ impl ScriptedForward {
             .collect()
     }
 
-    /// The token that the script wants after this step.
-    fn next_token(&mut self, step: &SequenceStep) -> Result<u32, ForwardError> {
+    /// The tokens that the script wants after each token of this step that asks for logits.
+    fn next_tokens(&mut self, step: &SequenceStep) -> Result<Vec<u32>, ForwardError> {
         let length = step.start + step.tokens.len();
         if !self.answers.contains_key(&step.sequence) {
             let tokens = self.read(step)?;
-            let answer = self.script.answer(&question(&self.tokenizer, &tokens));
+            let prompt = tokens.get(..step.prompt_length).unwrap_or(&tokens);
+            let answer = self.script.answer(&question(&self.tokenizer, prompt));
             let answer = Answer {
-                prompt_length: length,
                 tokens: self.tokenizer.encode(&answer),
                 seen: Vec::new(),
             };
@@ -118,7 +116,7 @@ impl ScriptedForward {
             .copied()
             .unwrap_or_default();
         let Some(answer) = self.answers.get_mut(&step.sequence) else {
-            return Ok(end);
+            return Ok(vec![end; step.logit_rows()]);
         };
         if !cached.starts_with(&answer.seen) && !answer.seen.starts_with(&cached) {
             return invalid(format!(
@@ -127,8 +125,16 @@ impl ScriptedForward {
             ));
         }
         answer.seen = cached;
-        let written = length.saturating_sub(answer.prompt_length);
-        Ok(answer.tokens.get(written).copied().unwrap_or(end))
+        // Of several verified tokens only the first is sure to stay.
+        if step.logit_rows() > 1 {
+            answer.seen.truncate(step.start + 1);
+        }
+        let first = length + 1 - step.logit_rows();
+        let next = (first..=length).map(|length| {
+            let written = length.saturating_sub(step.prompt_length);
+            answer.tokens.get(written).copied().unwrap_or(end)
+        });
+        Ok(next.collect())
     }
 }
 
@@ -151,11 +157,15 @@ impl Forward for ScriptedForward {
         let vocabulary = self.script.geometry.vocabulary;
         let rows: usize = plan.sequences.iter().map(SequenceStep::logit_rows).sum();
         let mut values = vec![0.0; rows * vocabulary];
-        let wanted = plan.sequences.iter().filter(|step| step.logit_rows() > 0);
-        for (step, row) in wanted.zip(values.chunks_exact_mut(vocabulary)) {
-            let token = self.next_token(step)?;
-            if let Some(logit) = row.get_mut(token as usize) {
-                *logit = self.script.margin;
+        let mut rows = values.chunks_exact_mut(vocabulary);
+        for step in &plan.sequences {
+            if step.logit_rows() == 0 {
+                continue;
+            }
+            for (token, row) in self.next_tokens(step)?.into_iter().zip(rows.by_ref()) {
+                if let Some(logit) = row.get_mut(token as usize) {
+                    *logit = self.script.margin;
+                }
             }
         }
         match self

@@ -8,7 +8,7 @@ use rustygpt_model::contract::{
     Forward, ForwardError, GenerateRequest, GenerationDefaults, GenerationEvent, Geometry, Input,
     Limits, Logits, ModelDescription, ModelKind, Sampling, StepPlan,
 };
-use rustygpt_model::engine::{EngineOptions, EngineStatus, LoadedModel, ModelParts};
+use rustygpt_model::engine::{EngineOptions, EngineStatus, Generation, LoadedModel, ModelParts};
 use rustygpt_model::prompt::Renderer;
 use rustygpt_model::tokenizer::Tokenizer;
 use std::sync::{Arc, Mutex, mpsc};
@@ -55,7 +55,23 @@ async fn greedy_together(
         blocks,
         passes: Arc::clone(&passes),
     };
-    let model = LoadedModel::start(ModelParts {
+    let model = engine(golden, forward, options);
+    let mut generations = Vec::new();
+    for prompt in prompts {
+        generations.push(model.admit(request(prompt)).await.unwrap());
+    }
+    go.send(()).unwrap();
+    let mut answers = Vec::new();
+    for generation in generations {
+        answers.push(tokens_of(generation).await);
+    }
+    model.shutdown().await;
+    let passes = passes.lock().unwrap().clone();
+    (answers, passes, model.status())
+}
+
+fn engine(golden: &Golden, forward: impl Forward + 'static, options: EngineOptions) -> LoadedModel {
+    LoadedModel::start(ModelParts {
         description: ModelDescription {
             id: "tiny".to_owned(),
             path: golden.case.clone(),
@@ -76,28 +92,21 @@ async fn greedy_together(
         renderer: Renderer::InProcess,
         options,
     })
-    .unwrap();
-    let mut generations = Vec::new();
-    for prompt in prompts {
-        generations.push(model.admit(request(prompt)).await.unwrap());
-    }
-    go.send(()).unwrap();
-    let mut answers = Vec::new();
-    for generation in generations {
-        let events: Vec<_> = generation.collect().await;
-        assert!(
-            matches!(events.last(), Some(GenerationEvent::Finish { .. })),
-            "{events:?}"
-        );
-        let ids = events.into_iter().flat_map(|event| match event {
-            GenerationEvent::Text { logprobs, .. } => logprobs,
-            _ => Vec::new(),
-        });
-        answers.push(ids.map(|logprob| logprob.id).collect());
-    }
-    model.shutdown().await;
-    let passes = passes.lock().unwrap().clone();
-    (answers, passes, model.status())
+    .unwrap()
+}
+
+/// The tokens of an answer.
+async fn tokens_of(generation: Generation) -> Vec<u32> {
+    let events: Vec<_> = generation.collect().await;
+    assert!(
+        matches!(events.last(), Some(GenerationEvent::Finish { .. })),
+        "{events:?}"
+    );
+    let ids = events.into_iter().flat_map(|event| match event {
+        GenerationEvent::Text { logprobs, .. } => logprobs,
+        _ => Vec::new(),
+    });
+    ids.map(|logprob| logprob.id).collect()
 }
 
 fn request(prompt: &[u32]) -> GenerateRequest {
@@ -179,4 +188,67 @@ async fn a_sequence_computed_again_after_pre_emption_is_right() {
     }
     assert!(status.preemptions_total > 0);
     assert_eq!(status.kv_blocks_used, 0);
+}
+
+/// Prompts with common beginnings, once together and once more when all of them are in the cache,
+/// in steps so small that each is cut; each answer must be what it is alone in a cold engine that
+/// guesses nothing.
+#[tokio::test]
+async fn an_answer_is_the_same_alone_together_cached_in_chunks_and_guessed() {
+    let mut guesses_come_true = 0;
+    for name in ["llama", "qwen2", "gemma3"] {
+        let golden = golden(fixtures().join(name));
+        let prompt = &golden.prompt[..];
+        let mut repeating = prompt.repeat(3);
+        repeating.truncate(150);
+        let prompts = [prompt, &prompt[..37], &repeating, &prompt[..50], prompt];
+        let request = |prompt: &[u32]| {
+            let mut request = request(prompt);
+            request.limits.max_tokens = Some(70);
+            request
+        };
+        let open = || open(&golden.files[0], CacheType::F16);
+        let mut alone = Vec::new();
+        for prompt in prompts {
+            let options = EngineOptions {
+                is_speculating: false,
+                is_deterministic: true,
+                ..EngineOptions::default()
+            };
+            let model = engine(&golden, open(), options);
+            alone.push(tokens_of(model.admit(request(prompt)).await.unwrap()).await);
+            model.shutdown().await;
+        }
+        for (max_step_tokens, is_speculating) in [(24, true), (512, false)] {
+            let options = EngineOptions {
+                slots: 4,
+                max_step_tokens,
+                is_speculating,
+                is_deterministic: true,
+                ..EngineOptions::default()
+            };
+            let model = engine(&golden, open(), options);
+            for round in ["cold", "warm"] {
+                let mut generations = Vec::new();
+                for prompt in prompts {
+                    generations.push(model.admit(request(prompt)).await.unwrap());
+                }
+                for (index, generation) in generations.into_iter().enumerate() {
+                    assert_eq!(
+                        tokens_of(generation).await,
+                        alone[index],
+                        "{name}, {round}, prompt {index}, steps of {max_step_tokens}"
+                    );
+                }
+            }
+            model.shutdown().await;
+            let status = model.status();
+            assert!(
+                status.cached_prompt_tokens_total > 200,
+                "{name}: {status:?}"
+            );
+            guesses_come_true += status.guesses_come_true_total;
+        }
+    }
+    assert!(guesses_come_true > 0, "no guess was ever verified");
 }

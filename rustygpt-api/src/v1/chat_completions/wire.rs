@@ -94,7 +94,10 @@ fn finite(logprob: f32) -> f64 {
 #[derive(Default)]
 pub(super) struct Cost {
     prompt: u64,
-    cached: u64,
+    /// The least of all choices': a later choice finds what the first one read.
+    cached: Option<u64>,
+    accepted_prediction: u64,
+    rejected_prediction: u64,
     completion: u64,
     reasoning: u64,
 }
@@ -110,7 +113,10 @@ impl Cost {
 
     /// Adds what one choice cost.
     pub(super) fn add(&mut self, usage: contract::Usage) {
-        self.cached = self.cached.max(u64::from(usage.cached_tokens));
+        let cached = u64::from(usage.cached_tokens);
+        self.cached = Some(self.cached.map_or(cached, |least| least.min(cached)));
+        self.accepted_prediction += u64::from(usage.accepted_prediction_tokens);
+        self.rejected_prediction += u64::from(usage.rejected_prediction_tokens);
         self.completion += u64::from(usage.completion_tokens);
         self.reasoning += u64::from(usage.reasoning_tokens);
     }
@@ -122,11 +128,13 @@ impl Cost {
             completion_tokens: self.completion,
             total_tokens: self.prompt + self.completion,
             prompt_tokens_details: PromptTokensDetails {
-                cached_tokens: self.cached,
+                cached_tokens: self.cached.unwrap_or(0),
                 audio_tokens: 0,
             },
             completion_tokens_details: CompletionTokensDetails {
                 reasoning_tokens: self.reasoning,
+                accepted_prediction_tokens: self.accepted_prediction,
+                rejected_prediction_tokens: self.rejected_prediction,
                 ..CompletionTokensDetails::default()
             },
         }

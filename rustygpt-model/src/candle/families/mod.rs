@@ -12,6 +12,9 @@ pub(crate) trait LanguageFamily: Send {
     /// Length of a row of logits.
     fn vocabulary(&self) -> usize;
 
+    /// As [`crate::contract::Geometry::long_text`].
+    fn long_text(&self) -> Option<usize>;
+
     /// Computes one step and returns the wanted logits, `rows × vocabulary`; empty when no row
     /// wants any.
     fn logits(&mut self, batch: &Batch, cache: &mut PagedCache) -> Result<Vec<f32>>;

@@ -1,43 +1,66 @@
 use super::*;
+use crate::contract::BlockId;
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+mod fairness;
+mod prefixes;
 
 /// What a test does to the scheduler.
 #[derive(Clone, Copy, Debug)]
 enum Operation {
-    Enqueue {
-        length: usize,
-        answer: usize,
-        priority: Priority,
-    },
+    Enqueue(Wish),
     Step,
     Cancel(usize),
+}
+
+/// A sequence that a test wants.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    length: usize,
+    answer: usize,
+    priority: Priority,
+    tenant: u8,
+    /// How many tokens of the prompt all prompts have in common.
+    common: usize,
 }
 
 /// A sequence as the test expects it.
 #[derive(Debug)]
 struct Expected {
     priority: Priority,
+    tenant: u8,
     tokens: Vec<u32>,
     prompt_length: usize,
+    /// What the cache must hold for each token: a hash of all that went into it.
+    rows: Vec<u64>,
     /// Tokens still to be written.
     left: usize,
     cached: usize,
+    was_admitted: bool,
 }
 
 /// A scheduler beside a plain model of what it should do, and a cache that notices whoever writes
-/// to a block of another.
+/// to a block of another, or finds there what he would not have computed himself.
 struct World {
     scheduler: Scheduler,
     limits: SchedulerLimits,
     sequences: BTreeMap<SequenceId, Expected>,
-    cache: HashMap<(BlockId, usize), (SequenceId, usize)>,
-    /// Which sequences had begun, in order, by priority.
-    begun: Vec<(Priority, SequenceId)>,
+    cache: Vec<u64>,
+    /// The latest sequence that was admitted.
+    admitted: BTreeMap<(Priority, u8), SequenceId>,
+    /// Tokens computed, by tenant.
+    computed: BTreeMap<u8, usize>,
+    /// Makes guesses, if there is one; every second one comes true.
+    guesses: Option<ChaCha8Rng>,
+    accepted: usize,
     next: u64,
     steps: usize,
+}
+
+fn mix(hash: u64, value: u64) -> u64 {
+    (hash.rotate_left(23) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl World {
@@ -46,36 +69,82 @@ impl World {
             scheduler: Scheduler::new(limits),
             limits,
             sequences: BTreeMap::new(),
-            cache: HashMap::new(),
-            begun: Vec::new(),
+            cache: vec![0; limits.block_count * limits.block_size],
+            admitted: BTreeMap::new(),
+            computed: BTreeMap::new(),
+            guesses: None,
+            accepted: 0,
             next: 0,
             steps: 0,
         }
     }
 
     fn enqueue(&mut self, length: usize, answer: usize, priority: Priority) -> SequenceId {
+        self.wish(Wish {
+            length,
+            answer,
+            priority,
+            tenant: 0,
+            common: 0,
+        })
+    }
+
+    fn wish(&mut self, wish: Wish) -> SequenceId {
         let capacity = self.limits.block_count * self.limits.block_size;
-        let length = length.clamp(1, capacity);
+        let length = wish.length.clamp(1, capacity);
         let id = SequenceId(self.next);
         self.next += 1;
         let tokens: Vec<u32> = (0..length as u32)
-            .map(|token| token ^ id.0 as u32)
+            .map(|token| match (token as usize) < wish.common {
+                true => token,
+                false => token ^ (id.0 as u32) << 8,
+            })
             .collect();
-        let left = answer.clamp(1, capacity - length + 1);
-        let expected = Expected {
-            priority,
-            tokens: tokens.clone(),
+        let mut expected = Expected {
+            priority: wish.priority,
+            tenant: wish.tenant,
+            tokens: Vec::new(),
             prompt_length: length,
-            left,
+            rows: Vec::new(),
+            left: wish.answer.clamp(1, capacity - length + 1),
             cached: 0,
+            was_admitted: false,
         };
+        for &token in &tokens {
+            self.push(&mut expected, token);
+        }
         self.sequences.insert(id, expected);
         self.scheduler.enqueue(NewSequence {
             id,
-            priority,
+            priority: wish.priority,
+            cache_salt: CacheSalt([wish.tenant; 32]),
             tokens,
         });
         id
+    }
+
+    /// What a row holds: the token, everything before it, whose it is, by which frequencies and,
+    /// where that matters, by which kernels it was computed.
+    fn row(&self, expected: &Expected, position: usize, before: u64, token: u32) -> u64 {
+        let known = expected.prompt_length.max(position + 1);
+        let is_long = self.limits.long_text.is_some_and(|length| known > length);
+        let is_answer = position >= expected.prompt_length && self.limits.is_deterministic;
+        let kind = u64::from(is_long) << 1 | u64::from(is_answer);
+        mix(mix(before, u64::from(token)), kind)
+    }
+
+    fn push(&self, expected: &mut Expected, token: u32) {
+        let before = expected.rows.last().copied();
+        let before = before.unwrap_or(u64::from(expected.tenant) + 1);
+        let position = expected.tokens.len();
+        let row = self.row(expected, position, before, token);
+        expected.tokens.push(token);
+        expected.rows.push(row);
+    }
+
+    /// The token that the model says after this row.
+    fn next_token(row: u64) -> u32 {
+        (row >> 40) as u32 & 0xff
     }
 
     fn cancel(&mut self, id: SequenceId) {
@@ -83,7 +152,31 @@ impl World {
         self.scheduler.remove(id);
     }
 
+    /// Proposes guesses for who writes.
+    fn guess(&mut self) {
+        let Some(mut random) = self.guesses.take() else {
+            return;
+        };
+        for (&id, expected) in &self.sequences {
+            let most = expected.left.saturating_sub(1).min(5);
+            let mut draft = Vec::new();
+            let mut row = expected.rows.last().copied().unwrap_or_default();
+            while draft.len() < most && expected.cached >= expected.prompt_length {
+                let token = match random.next_u32() % 4 {
+                    0 => 999,
+                    _ => Self::next_token(row),
+                };
+                let position = expected.tokens.len() + draft.len();
+                row = self.row(expected, position, row, token);
+                draft.push(token);
+            }
+            self.scheduler.propose(id, draft);
+        }
+        self.guesses = Some(random);
+    }
+
     fn step(&mut self) -> StepPlan {
+        self.guess();
         let plan = self.scheduler.plan();
         self.steps += 1;
         assert_eq!(
@@ -99,58 +192,89 @@ impl World {
         self.check(&plan);
         self.scheduler.complete(&plan);
         for step in &plan.sequences {
-            let expected = self.sequences.get_mut(&step.sequence).unwrap();
-            expected.cached = step.start + step.tokens.len();
-            if step.logits == LogitRows::None {
-                assert!(expected.cached < expected.tokens.len());
-                continue;
-            }
+            self.apply_logits(step);
+        }
+        plan
+    }
+
+    /// What the worker does with a sequence's logits.
+    fn apply_logits(&mut self, step: &SequenceStep) {
+        let id = step.sequence;
+        let mut expected = self.sequences.remove(&id).unwrap();
+        let rows = step.logit_rows();
+        let read = match step.logits {
+            LogitRows::All => 1,
+            _ => step.tokens.len(),
+        };
+        *self.computed.entry(expected.tenant).or_default() += read;
+        expected.cached = step.start + read;
+        if rows == 0 {
+            assert!(expected.cached < expected.tokens.len());
+        }
+        for _ in 0..rows {
             assert_eq!(expected.cached, expected.tokens.len());
             expected.left -= 1;
             if expected.left == 0 {
-                self.cancel(step.sequence);
-            } else {
-                let token = expected.tokens.len() as u32;
-                expected.tokens.push(token);
-                self.scheduler.append(step.sequence, token);
+                return self.cancel(id);
             }
+            let token = Self::next_token(expected.rows[expected.cached - 1]);
+            self.push(&mut expected, token);
+            let is_guessed = self.scheduler.append(id, token);
+            let place = expected.cached - step.start;
+            assert_eq!(
+                is_guessed,
+                step.logits == LogitRows::All && step.tokens.get(place) == Some(&token)
+            );
+            if !is_guessed {
+                break;
+            }
+            self.accepted += 1;
+            *self.computed.entry(expected.tenant).or_default() += 1;
+            expected.cached += 1;
         }
-        plan
+        self.sequences.insert(id, expected);
     }
 
     fn check(&mut self, plan: &StepPlan) {
         let limits = self.limits;
         assert!(plan.token_count() <= limits.step_tokens);
-        if self
-            .sequences
-            .values()
-            .any(|expected| expected.cached > 0 && expected.tokens.len() - expected.cached == 1)
-        {
-            let beside = plan.token_count() - plan.sequences.len();
-            assert!(
-                beside <= limits.prompt_tokens_beside_answers,
-                "{beside} tokens of prompts"
-            );
-        }
         assert!(plan.sequences.len() <= limits.slots);
-        assert_eq!(
-            plan.sequences.len(),
-            self.scheduler.running(),
-            "a running sequence was left out"
+        let is_one = |step: &SequenceStep| step.tokens.len() == 1;
+        let writes = |step: &SequenceStep| is_one(step) && step.logits == LogitRows::Last;
+        if let Some(most) = limits.prompt_tokens_beside_answers
+            && plan.sequences.iter().any(writes)
+        {
+            let prompts = plan.sequences.iter();
+            let prompts = prompts.filter(|step| step.logits != LogitRows::All);
+            let beside: usize = prompts.map(|step| step.tokens.len() - 1).sum();
+            assert!(beside <= most, "{beside} tokens of prompts");
+        }
+        let drafts = |step: &SequenceStep| step.logits == LogitRows::All;
+        assert!(
+            plan.sequences
+                .iter()
+                .all(|step| step.phase == Phase::Answer)
+                || !plan.sequences.iter().any(drafts),
+            "guesses are verified beside a prompt"
         );
-        let mut taking_part = BTreeSet::new();
-        let mut blocks = BTreeSet::new();
+        let mut written = HashSet::new();
         for step in &plan.sequences {
             let id = step.sequence;
-            assert!(taking_part.insert(id), "{id:?} takes part twice");
             let expected = &self.sequences[&id];
             let end = step.start + step.tokens.len();
             assert!(!step.tokens.is_empty());
-            assert_eq!(
-                step.start, expected.cached,
+            let is_found = step.start > expected.cached;
+            assert!(
+                step.start == expected.cached || is_found && step.start % limits.block_size == 0,
                 "a gap or a repetition in {id:?}"
             );
-            assert_eq!(step.tokens, expected.tokens[step.start..end]);
+            assert!(step.start < expected.tokens.len(), "nothing is computed");
+            let known = end.min(expected.tokens.len());
+            assert_eq!(
+                step.tokens[..known - step.start],
+                expected.tokens[step.start..known]
+            );
+            assert!(known == end || step.logits == LogitRows::All);
             assert_eq!(step.prompt_length, expected.prompt_length);
             let phase = |position| match position < expected.prompt_length {
                 true => Phase::Prompt,
@@ -158,34 +282,37 @@ impl World {
             };
             assert!((step.start..end).all(|position| phase(position) == step.phase));
             assert_eq!(step.block_table.len(), end.div_ceil(limits.block_size));
-            for block in &step.block_table {
-                assert!(blocks.insert(*block), "{block:?} has two owners");
-                assert!((block.0 as usize) < limits.block_count);
-            }
-            let slot = |position: usize| {
-                let block = step.block_table[position / limits.block_size];
-                (block, position % limits.block_size)
+            let distinct: HashSet<BlockId> = step.block_table.iter().copied().collect();
+            assert_eq!(distinct.len(), step.block_table.len());
+            let mut before = match step.start {
+                0 => u64::from(expected.tenant) + 1,
+                start => expected.rows[start - 1],
             };
-            for position in step.start..end {
-                self.cache.insert(slot(position), (id, position));
-            }
-            for position in 0..end {
-                assert_eq!(self.cache[&slot(position)], (id, position), "overwritten");
-            }
-            if !self.begun.contains(&(expected.priority, id)) {
-                let earlier = self
-                    .begun
-                    .iter()
-                    .filter(|(priority, _)| *priority == expected.priority);
-                assert!(
-                    earlier.map(|(_, other)| *other).max() < Some(id),
-                    "{id:?} was overtaken"
-                );
-                self.begun.push((expected.priority, id));
+            for (position, &token) in (step.start..).zip(&step.tokens) {
+                before = self.row(expected, position, before, token);
+                let slot = step.slot(position, limits.block_size).unwrap();
+                assert!(written.insert(slot), "two sequences write to slot {slot}");
+                self.cache[slot] = before;
             }
         }
-        assert!(self.scheduler.blocks_used() >= blocks.len());
-        assert!(self.scheduler.blocks_used() <= limits.block_count);
+        for step in &plan.sequences {
+            let expected = &self.sequences[&step.sequence];
+            let known = (step.start + step.tokens.len()).min(expected.tokens.len());
+            let blocks = expected.rows[..known].chunks(limits.block_size);
+            for (rows, block) in blocks.zip(&step.block_table) {
+                let first = block.0 as usize * limits.block_size;
+                assert_eq!(&self.cache[first..first + rows.len()], rows, "overwritten");
+            }
+        }
+        for &id in self.scheduler.running.keys() {
+            let expected = self.sequences.get_mut(&id).unwrap();
+            if !std::mem::replace(&mut expected.was_admitted, true) {
+                let line = (expected.priority, expected.tenant);
+                let before = self.admitted.insert(line, id);
+                assert!(before < Some(id), "{id:?} was overtaken");
+            }
+        }
+        assert!(self.scheduler.blocks_used() + self.scheduler.blocks_kept() <= limits.block_count);
     }
 
     /// Lets everything end, and checks that it does in a reasonable number of steps.
@@ -206,16 +333,14 @@ impl World {
         assert!(self.sequences.is_empty(), "sequences starve");
         assert!(self.scheduler.is_idle());
         assert_eq!(self.scheduler.blocks_used(), 0, "blocks leak");
+        let every = self.limits.block_count;
+        assert!(self.scheduler.blocks.available() == every, "blocks leak");
     }
 
     fn apply(&mut self, operation: Operation) {
         match operation {
-            Operation::Enqueue {
-                length,
-                answer,
-                priority,
-            } => {
-                self.enqueue(length, answer, priority);
+            Operation::Enqueue(wish) => {
+                self.wish(wish);
             }
             Operation::Step => {
                 self.step();
@@ -238,9 +363,10 @@ fn priorities() -> impl Strategy<Value = Priority> {
 }
 
 fn operations() -> impl Strategy<Value = Operation> {
+    let wishes = (1usize..60, 1usize..30, priorities(), 0u8..3, 0usize..60);
     prop_oneof![
-        2 => (1usize..60, 1usize..30, priorities()).prop_map(|(length, answer, priority)| {
-            Operation::Enqueue { length, answer, priority }
+        2 => wishes.prop_map(|(length, answer, priority, tenant, common)| {
+            Operation::Enqueue(Wish { length, answer, priority, tenant, common })
         }),
         6 => Just(Operation::Step),
         1 => (0usize..20).prop_map(Operation::Cancel),
@@ -254,16 +380,22 @@ proptest! {
         surplus in 0usize..40,
         block_size in 1usize..9,
         block_count in 1usize..24,
+        is_deterministic: bool,
+        long_text in prop::option::of(0usize..60),
         operations in prop::collection::vec(operations(), 0..150),
     ) {
         let step_tokens = slots + surplus;
         let mut world = World::new(SchedulerLimits {
             slots,
             step_tokens,
-            prompt_tokens_beside_answers: surplus / 2,
+            prompt_tokens_beside_answers: Some(surplus / 2),
             block_size,
             block_count,
+            shares_blocks: true,
+            long_text,
+            is_deterministic,
         });
+        world.guesses = Some(ChaCha8Rng::seed_from_u64(1));
         for operation in operations {
             world.apply(operation);
         }
@@ -272,21 +404,23 @@ proptest! {
 }
 
 #[test]
-fn invariants_hold_over_a_hundred_thousand_operations() {
+fn invariants_hold_over_a_million_operations() {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let limits = SchedulerLimits {
         slots: 6,
         step_tokens: 40,
-        prompt_tokens_beside_answers: 40,
-        block_size: 8,
+        prompt_tokens_beside_answers: Some(40),
         block_count: 40,
+        long_text: Some(150),
+        ..limits(8)
     };
     let mut world = World::new(limits);
-    for _ in 0..100_000 {
-        let value = random.next_u32() as usize;
+    world.guesses = Some(ChaCha8Rng::seed_from_u64(8));
+    for _ in 0..1_000_000 {
+        let value = random.next_u64() as usize;
         let operation = match value % 16 {
             // About as much work arrives as can be done.
-            0 if world.sequences.len() < 40 => Operation::Enqueue {
+            0 if world.sequences.len() < 40 => Operation::Enqueue(Wish {
                 length: 1 + value / 16 % 200,
                 answer: 1 + value / 4096 % 60,
                 priority: if value & (1 << 20) == 0 {
@@ -294,27 +428,41 @@ fn invariants_hold_over_a_hundred_thousand_operations() {
                 } else {
                     Priority::Background
                 },
-            },
+                tenant: (value >> 21) as u8 % 5,
+                common: (value >> 24) % 128,
+            }),
             1 if value & (1 << 21) == 0 => Operation::Cancel(value / 16),
             _ => Operation::Step,
         };
         world.apply(operation);
-        world.begun.drain(..world.begun.len().saturating_sub(100));
     }
-    assert!(
-        world.scheduler.preemptions() > 100,
-        "the test never ran out of blocks"
-    );
+    let scheduler = &world.scheduler;
+    assert!(scheduler.preemptions() > 1000, "blocks never ran out");
+    assert!(scheduler.reused_tokens() > 100_000, "nothing was reused");
+    assert!(world.accepted > 100_000, "no guess came true");
     world.drain();
+}
+
+/// Limits that do not bite, with blocks of that size.
+fn limits(block_size: usize) -> SchedulerLimits {
+    SchedulerLimits {
+        slots: 8,
+        step_tokens: 512,
+        prompt_tokens_beside_answers: Some(64),
+        block_size,
+        block_count: 1000,
+        shares_blocks: true,
+        long_text: None,
+        is_deterministic: false,
+    }
 }
 
 fn roomy(slots: usize, step_tokens: usize) -> World {
     World::new(SchedulerLimits {
         slots,
         step_tokens,
-        prompt_tokens_beside_answers: 40,
-        block_size: 16,
-        block_count: 1000,
+        prompt_tokens_beside_answers: Some(40),
+        ..limits(16)
     })
 }
 
@@ -372,7 +520,7 @@ fn interactive_work_goes_first_and_background_work_still_has_its_turn() {
         world.enqueue(1, 1, Priority::Interactive);
     }
     let turn = (0..).find(|_| share(&world.step(), background) > 0);
-    assert_eq!(turn, Some(BACKGROUND_TURN as usize));
+    assert_eq!(turn, Some(admit::BACKGROUND_TURN as usize));
 }
 
 #[test]
@@ -391,9 +539,8 @@ fn when_blocks_run_out_the_youngest_of_the_lowest_priority_goes_back_with_its_to
     let limits = SchedulerLimits {
         slots: 3,
         step_tokens: 64,
-        prompt_tokens_beside_answers: 64,
-        block_size: 4,
         block_count: 8,
+        ..limits(4)
     };
     let mut world = World::new(limits);
     let oldest = world.enqueue(4, 20, Priority::Interactive);
@@ -417,9 +564,8 @@ fn a_newcomer_waits_rather_than_take_the_block_that_a_running_answer_needs_next(
     let limits = SchedulerLimits {
         slots: 2,
         step_tokens: 64,
-        prompt_tokens_beside_answers: 64,
-        block_size: 4,
         block_count: 4,
+        ..limits(4)
     };
     let mut world = World::new(limits);
     let running = world.enqueue(12, 4, Priority::Interactive);

@@ -7,7 +7,7 @@ async fn four_sequences_of_different_lengths_share_every_pass() {
     let gate = Gate::closed();
     let recorder = Recorder::default();
     let options = EngineOptions {
-        prompt_tokens_beside_answers: 512,
+        prompt_tokens_beside_answers: Some(512),
         ..slots(8)
     };
     let script = Script::answering("0123456789")
@@ -16,8 +16,8 @@ async fn four_sequences_of_different_lengths_share_every_pass() {
         .with_options(options);
     let model = start(script);
     let mut generations = Vec::new();
-    for length in [5, 80, 17, 200] {
-        let text = "x".repeat(length);
+    for (letter, length) in [("w", 5), ("x", 80), ("y", 17), ("z", 200)] {
+        let text = letter.repeat(length);
         generations.push(model.admit(request(&text)).await.unwrap());
         // The first pass has begun before the others come.
         gate.wait_for_arrival(1);

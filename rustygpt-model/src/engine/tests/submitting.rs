@@ -52,18 +52,29 @@ async fn max_tokens_is_lowered_to_the_rest_of_the_context_and_that_is_said() {
     let model = start(Script::answering("0123456789").with_context_length(16));
     let mut large = request(&"x".repeat(10));
     large.limits.max_tokens = Some(1000);
-    large.prediction = Some("0123".to_owned());
     let generation = model.admit(large.clone()).await.unwrap();
     let notes = generation.notes().to_vec();
     assert!(
         notes[0].starts_with("max_tokens") && notes[0].contains('6'),
         "{notes:?}"
     );
-    assert!(notes[1].starts_with("prediction"), "{notes:?}");
     assert_eq!(collect(generation).await[0].text, "012345");
     large.limits.max_tokens = Some(6);
-    large.prediction = None;
     assert!(model.admit(large).await.unwrap().notes().is_empty());
+}
+
+#[tokio::test]
+async fn a_prediction_that_is_not_used_is_named() {
+    let options = EngineOptions {
+        is_speculating: false,
+        ..EngineOptions::default()
+    };
+    let model = start(Script::answering("0123456789").with_options(options));
+    let mut request = request("x");
+    request.prediction = Some("0123".to_owned());
+    let generation = model.admit(request).await.unwrap();
+    let notes = generation.notes();
+    assert!(notes[0].starts_with("prediction"), "{notes:?}");
 }
 
 #[tokio::test]
