@@ -2,10 +2,12 @@
 
 use super::admission::Admission;
 use super::counters::{Counters, Place};
+use super::shape::{Shape, Shaper};
 use super::submission::Command;
 use super::worker::Worker;
 use super::{EngineOptions, EngineStatus, Generation};
 use crate::contract::{Forward, GenerateRequest, Geometry, Input, ModelDescription, ModelError};
+use crate::grammar::Masker;
 use crate::prompt::{ChatTemplate, Renderer, prompt_tokens};
 use crate::tokenizer::Tokenizer;
 use rustygpt_utils::tasks::Tasks;
@@ -44,6 +46,7 @@ struct Inner {
     tokenizer: Arc<Tokenizer>,
     template: Option<ChatTemplate>,
     renderer: Renderer,
+    shaper: Shaper,
     options: EngineOptions,
     counters: Arc<Counters>,
     commands: mpsc::Sender<Command>,
@@ -79,8 +82,10 @@ impl LoadedModel {
         let counters = Arc::new(Counters::default());
         let (commands, received) = mpsc::channel();
         let (ending, ended) = watch::channel(());
+        let masker = Masker::start().map_err(|error| ModelError::Internal(Box::new(error)))?;
         let worker = Worker::new(
             forward,
+            masker,
             Arc::clone(&tokenizer),
             &options,
             Arc::clone(&counters),
@@ -99,6 +104,7 @@ impl LoadedModel {
             })
             .map_err(|error| ModelError::Internal(Box::new(error)))?;
         let tasks = Tasks::new();
+        let shaper = Shaper::new(Arc::clone(&tokenizer), template.as_ref());
         Ok(Self {
             inner: Arc::new(Inner {
                 description,
@@ -106,6 +112,7 @@ impl LoadedModel {
                 tokenizer,
                 template,
                 renderer,
+                shaper,
                 options,
                 counters,
                 commands,
@@ -127,8 +134,8 @@ impl LoadedModel {
         &self.inner.tokenizer
     }
 
-    /// Renders and tokenises a request, checks its bounds and gives it a place in the queue.
-    /// Rendering and tokenising run on a blocking thread.
+    /// Renders and tokenises a request, compiles its grammar, checks its bounds and gives it a
+    /// place in the queue. All of that runs on a blocking thread.
     ///
     /// # Errors
     /// - [`ModelError::Unsupported`]: the request asks for what this model cannot do;
@@ -159,9 +166,9 @@ impl LoadedModel {
             Input::Chat { .. } => "messages",
             Input::Text(_) | Input::Tokens(_) => "prompt",
         };
-        let (request, prompt) = self.tokenise(request).await?;
+        let (request, prompt, shape) = self.prepare(request).await?;
         let (submission, events, notes) =
-            admission.submission(request, param, prompt, arrived, place)?;
+            admission.submission(request, param, prompt, shape, arrived, place)?;
         let prompt_tokens = submission.prompt.len() as u32;
         let choices = submission.seeds.len() as u32;
         inner
@@ -178,18 +185,22 @@ impl LoadedModel {
         ))
     }
 
-    async fn tokenise(
+    async fn prepare(
         &self,
         request: GenerateRequest,
-    ) -> Result<(GenerateRequest, Vec<u32>), ModelError> {
+    ) -> Result<(GenerateRequest, Vec<u32>, Shape), ModelError> {
         let Ok(runtime) = Handle::try_current() else {
+            let mut shape = self.inner.shaper.shape(&request)?;
             let prompt = self.inner.prompt_tokens(&request.input).await?;
-            return Ok((request, prompt));
+            shape.see_prompt(&self.inner.tokenizer, &prompt);
+            return Ok((request, prompt, shape));
         };
         let inner = Arc::clone(&self.inner);
         let work = move || {
+            let mut shape = inner.shaper.shape(&request)?;
             let prompt = runtime.block_on(inner.prompt_tokens(&request.input))?;
-            Ok((request, prompt))
+            shape.see_prompt(&inner.tokenizer, &prompt);
+            Ok((request, prompt, shape))
         };
         match self.inner.tasks.spawn_blocking(work).await {
             Ok(result) => result,

@@ -3,7 +3,9 @@
 mod ending;
 mod failing;
 mod scheduling;
+mod shape;
 mod submitting;
+mod tools;
 
 use super::{EngineOptions, Generation, LoadedModel};
 use crate::contract::{

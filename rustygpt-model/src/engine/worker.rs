@@ -1,16 +1,20 @@
 //! [`Worker`]: the engine thread. Admission, plan, forward pass, sampling, events; again.
 
 use super::counters::{Counters, Place};
+use super::guide::Guide;
 use super::scheduler::{NewSequence, Scheduler, SchedulerLimits};
+use super::shape::Shape;
 use super::submission::{Command, Submission};
 use super::{EngineOptions, Monotonic};
 use crate::contract::{
     FinishReason, Forward, ForwardError, GenerationEvent, Geometry, Logits, SequenceId, StepPlan,
     TokenLogprob, TopLogprob, Usage,
 };
-use crate::decode::{Decoded, StreamDecoder};
+use crate::decode::StreamDecoder;
+use crate::grammar::{GrammarError, Mask, Masker};
 use crate::sampling::{Chosen, Sampler, SamplerSetup, Workspace};
 use crate::tokenizer::Tokenizer;
+use pieces::send;
 use speed::Speed;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +23,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
+mod pieces;
 mod speed;
 
 /// What a client reads when our own code or the device failed.
@@ -38,10 +43,12 @@ pub(super) struct Worker {
     next_request: RequestNumber,
     next_sequence: u64,
     workspace: Workspace,
+    masker: Masker<SequenceId>,
     speed: Speed,
 }
 
 type RequestNumber = u64;
+type Masks = BTreeMap<SequenceId, Result<Mask, GrammarError>>;
 
 /// A request of which at least one choice is unfinished.
 struct Request {
@@ -50,6 +57,7 @@ struct Request {
     prompt_tokens: u32,
     max_tokens: u32,
     ending: Arc<[u32]>,
+    shape: Shape,
     unfinished: Vec<SequenceId>,
     place: Place,
 }
@@ -60,6 +68,11 @@ struct Choice {
     index: u32,
     sampler: Sampler,
     decoder: StreamDecoder,
+    guide: Guide,
+    /// Tool calls that have begun.
+    calls: u32,
+    /// Tokens of reasoning.
+    reasoned: u32,
     written: u32,
     /// When it first took part in a step.
     began: Option<Duration>,
@@ -68,6 +81,7 @@ struct Choice {
 impl Worker {
     pub(super) fn new(
         forward: Box<dyn Forward>,
+        masker: Masker<SequenceId>,
         tokenizer: Arc<Tokenizer>,
         options: &EngineOptions,
         counters: Arc<Counters>,
@@ -94,6 +108,7 @@ impl Worker {
             next_request: 0,
             next_sequence: 0,
             workspace: Workspace::default(),
+            masker,
             speed: Speed::default(),
         }
     }
@@ -152,7 +167,8 @@ impl Worker {
                 min_tokens: submission.min_tokens,
                 logprobs: submission.logprobs,
             });
-            let decoder = StreamDecoder::new(Arc::clone(&self.tokenizer), submission.stop.clone());
+            let shape = &submission.shape;
+            let decoder = shape.decoder(Arc::clone(&self.tokenizer), submission.stop.clone());
             self.choices.insert(
                 id,
                 Choice {
@@ -160,6 +176,9 @@ impl Worker {
                     index: index as u32,
                     sampler,
                     decoder,
+                    guide: shape.guide(&submission.ending),
+                    calls: 0,
+                    reasoned: 0,
                     written: 0,
                     began: None,
                 },
@@ -177,6 +196,7 @@ impl Worker {
             prompt_tokens,
             max_tokens: submission.max_tokens,
             ending: submission.ending,
+            shape: submission.shape,
             unfinished: unfinished.clone(),
             place: submission.place,
         };
@@ -242,11 +262,13 @@ impl Worker {
             .running
             .store(self.scheduler.running(), Relaxed);
         self.counters.steps.fetch_add(1, Relaxed);
+        self.lend_matchers(&plan);
         let outcome = catch_unwind(AssertUnwindSafe(|| self.forward.forward(&plan)));
+        let masks = self.collect_masks();
         match outcome {
             Ok(Ok(logits)) if self.has_right_shape(&plan, &logits) => {
                 self.scheduler.complete(&plan);
-                let written = self.apply(&plan, logits);
+                let written = self.apply(&plan, logits, &masks);
                 self.speed
                     .note(written, self.clock.now().saturating_sub(began));
             }
@@ -272,6 +294,27 @@ impl Worker {
         }
     }
 
+    /// Has the masks of the answers that go on computed beside the forward pass.
+    fn lend_matchers(&mut self, plan: &StepPlan) {
+        for step in plan.sequences.iter().filter(|step| step.logit_rows() > 0) {
+            let choice = self.choices.get_mut(&step.sequence);
+            if let Some(matcher) = choice.and_then(|choice| choice.guide.lend()) {
+                self.masker.lend(step.sequence, matcher);
+            }
+        }
+    }
+
+    fn collect_masks(&mut self) -> Masks {
+        let mut masks = Masks::new();
+        for masked in self.masker.collect() {
+            if let Some(choice) = self.choices.get_mut(&masked.key) {
+                choice.guide.take_back(masked.matcher);
+                masks.insert(masked.key, masked.mask);
+            }
+        }
+        masks
+    }
+
     fn has_right_shape(&self, plan: &StepPlan, logits: &Logits) -> bool {
         let rows: usize = plan.sequences.iter().map(|step| step.logit_rows()).sum();
         rows == 0
@@ -280,7 +323,7 @@ impl Worker {
     }
 
     /// Chooses a token for every sequence whose last token was read. Returns how many.
-    fn apply(&mut self, plan: &StepPlan, mut logits: Logits) -> u32 {
+    fn apply(&mut self, plan: &StepPlan, mut logits: Logits, masks: &Masks) -> u32 {
         let mut rows = logits.values.chunks_exact_mut(logits.vocabulary.max(1));
         let mut written = 0;
         for step in &plan.sequences {
@@ -292,7 +335,19 @@ impl Worker {
             let Some(choice) = self.choices.get_mut(&step.sequence) else {
                 continue;
             };
-            match choice.sampler.choose(row, &mut self.workspace) {
+            let mask = match masks.get(&step.sequence) {
+                None => None,
+                Some(Ok(mask)) => Some(mask),
+                Some(Err(error)) => {
+                    let number = choice.request;
+                    self.fail(number, &error.to_string());
+                    continue;
+                }
+            };
+            match choice
+                .sampler
+                .choose_allowed(row, mask, &mut self.workspace)
+            {
                 Ok(chosen) => {
                     written += 1;
                     self.accept(step.sequence, chosen);
@@ -322,12 +377,23 @@ impl Worker {
         if request.ending.contains(&token) {
             return self.finish(id, FinishReason::Stop);
         }
+        let is_complete = match choice.guide.accept(token) {
+            Ok(is_complete) => is_complete,
+            Err(error) => {
+                let number = choice.request;
+                return self.fail(number, &error.to_string());
+            }
+        };
         let logprob = logprob(&self.tokenizer, chosen);
+        choice.reasoned += u32::from(choice.decoder.is_reasoning());
         let decoded = choice.decoder.push(token, logprob);
+        choice.guide.follow(&decoded.turns);
         let is_stopped = decoded.is_stopped;
-        send_text(request, choice.index, decoded);
+        send(request, choice, decoded);
         if is_stopped {
             self.end(id, FinishReason::Stop);
+        } else if is_complete {
+            self.finish(id, FinishReason::Stop);
         } else if choice.written >= request.max_tokens {
             self.finish(id, FinishReason::Length);
         } else {
@@ -349,7 +415,7 @@ impl Worker {
             true => FinishReason::Stop,
             false => reason,
         };
-        send_text(request, choice.index, rest);
+        send(request, choice, rest);
         self.end(id, reason);
     }
 
@@ -368,7 +434,12 @@ impl Worker {
         let usage = Usage {
             prompt_tokens: request.prompt_tokens,
             completion_tokens: choice.written,
+            reasoning_tokens: choice.reasoned,
             ..Usage::default()
+        };
+        let reason = match reason {
+            FinishReason::Stop if choice.decoder.has_calls() => request.shape.calls_reason(),
+            reason => reason,
         };
         // The room is free before the client hears of it and asks again.
         request.unfinished.retain(|&other| other != id);
@@ -433,18 +504,6 @@ impl Worker {
         counters
             .seconds_per_choice
             .store(self.speed.seconds_per_choice().to_bits(), Relaxed);
-    }
-}
-
-fn send_text(request: &Request, choice: u32, decoded: Decoded) {
-    if !decoded.text.is_empty() {
-        let Decoded { text, logprobs, .. } = decoded;
-        // An error means that the client is gone; the next sweep frees its sequences.
-        let _ = request.events.send(GenerationEvent::Text {
-            choice,
-            text,
-            logprobs,
-        });
     }
 }
 

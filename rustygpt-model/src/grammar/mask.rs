@@ -42,6 +42,16 @@ impl Mask {
         self.words.iter().all(|&word| word == 0)
     }
 
+    /// Whether a token beside these may be chosen.
+    #[must_use]
+    pub fn allows_other_than(&self, tokens: &[u32]) -> bool {
+        let mut rest = self.clone();
+        for &token in tokens {
+            rest.forbid(token);
+        }
+        !rest.is_empty()
+    }
+
     pub(super) fn allow(&mut self, token: u32) {
         let token = token as usize;
         if self.words.len() <= token / BITS {

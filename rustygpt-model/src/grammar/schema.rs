@@ -85,7 +85,16 @@ const REFUSED: [&str; 20] = [
     "x-guidance",
 ];
 const FORMATS: [&str; 10] = [
-    "date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri",
+    "date-time",
+    "time",
+    "date",
+    "duration",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "uuid",
+    "uri",
 ];
 
 /// A JSON Schema of which every keyword that matters is honoured.
@@ -141,6 +150,12 @@ impl Schema {
         Self {
             value: serde_json::json!({ "type": "object" }),
         }
+    }
+
+    /// The schema itself.
+    #[must_use]
+    pub fn into_value(self) -> Value {
+        self.value
     }
 
     /// The schema itself.
@@ -294,7 +309,9 @@ impl Visit {
             },
             "const" => self.text_bytes += text_bytes(value),
             "required" => {
-                let names = value.as_array().filter(|names| names.iter().all(Value::is_string));
+                let names = value
+                    .as_array()
+                    .filter(|names| names.iter().all(Value::is_string));
                 match names {
                     Some(names) => self.text_bytes += names.iter().map(text_bytes).sum::<usize>(),
                     None => self.problem(at, "must be a list of strings", false),
@@ -421,7 +438,10 @@ mod tests {
         assert_eq!(path_of(json!({"$ref": "https://example.com"})), ".$ref");
         assert_eq!(path_of(json!({"type": "strnig"})), ".type");
         assert_eq!(path_of(json!({"pattern": "(?=a)"})), ".pattern");
-        assert_eq!(path_of(json!({"items": {"format": "color"}})), ".items.format");
+        assert_eq!(
+            path_of(json!({"items": {"format": "color"}})),
+            ".items.format"
+        );
         assert_eq!(path_of(json!({"maxItems": 1e9})), ".maxItems");
         assert_eq!(path_of(json!(false)), "");
     }

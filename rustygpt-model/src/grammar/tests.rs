@@ -29,7 +29,10 @@ fn a_schema_allows_its_documents_and_nothing_else() {
     let person = schema(json!({"type": "object", "required": ["name", "age"],
         "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0}},
         "additionalProperties": false}));
-    assert_eq!(reads(&person, r#"{"name": "Ada\n", "age": 36}"#), Some(true));
+    assert_eq!(
+        reads(&person, r#"{"name": "Ada\n", "age": 36}"#),
+        Some(true)
+    );
     assert_eq!(reads(&person, r#"{"name": "Ada", "#), Some(false));
     assert_eq!(reads(&person, r#"{"name": 1"#), None);
     assert_eq!(reads(&person, r#"{"name": "Ada", "age": -"#), None);
@@ -42,7 +45,10 @@ fn references_may_be_recursive() {
         "type": "object", "properties": {"children": {"type": "array",
         "items": {"$ref": "#/$defs/node"}}}, "required": ["children"],
         "additionalProperties": false}}}));
-    assert_eq!(reads(&tree, r#"{"children":[{"children":[]},{"children":[]}]}"#), Some(true));
+    assert_eq!(
+        reads(&tree, r#"{"children":[{"children":[]},{"children":[]}]}"#),
+        Some(true)
+    );
     assert_eq!(reads(&tree, r#"{"children":[1"#), None);
 }
 
@@ -53,7 +59,10 @@ fn an_answer_may_end_only_where_its_grammar_may() {
     assert!(!matcher.mask().unwrap().allows(257));
     matcher.accept(u32::from(b'7')).unwrap();
     assert!(matcher.mask().unwrap().allows(257));
-    assert!(!matcher.mask().unwrap().allows(256), "another control token");
+    assert!(
+        !matcher.mask().unwrap().allows(256),
+        "another control token"
+    );
     let object = schema(json!({"type": "object", "properties": {}, "additionalProperties": false}));
     let mut matcher = object.matcher(Arc::from([257]));
     matcher.accept(u32::from(b'{')).unwrap();
@@ -84,7 +93,10 @@ fn control_tokens_are_never_part_of_a_value_but_of_a_grammar_that_names_them() {
 #[test]
 fn white_space_ends() {
     let list = schema(json!({"type": "array", "items": {"type": "null"}}));
-    assert_eq!(reads(&list, &format!("[{}null]", " ".repeat(40))), Some(true));
+    assert_eq!(
+        reads(&list, &format!("[{}null]", " ".repeat(40))),
+        Some(true)
+    );
     assert_eq!(reads(&list, &format!("[{}null]", " ".repeat(41))), None);
 }
 
