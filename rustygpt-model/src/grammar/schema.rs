@@ -237,6 +237,16 @@ impl Visit {
     }
 
     fn fields(&mut self, path: &str, fields: &mut Map<String, Value>, depth: usize) {
+        // All drafts are read as the latest: an older one would make llguidance overlook newer
+        // keywords.
+        fields.shift_remove("$schema");
+        if fields.get("items").is_some_and(Value::is_array) {
+            let items = fields.shift_remove("items").unwrap_or_default();
+            fields.insert("prefixItems".to_owned(), items);
+            if let Some(others) = fields.shift_remove("additionalItems") {
+                fields.insert("items".to_owned(), others);
+            }
+        }
         let mut left_out = Vec::new();
         for (key, value) in fields.iter_mut() {
             let before = self.problems.len();
@@ -257,7 +267,7 @@ impl Visit {
                     }
                     None => self.problem(&at, "must be an object of schemas", false),
                 }
-            } else if HOLDS_LIST.contains(&key) || key == "items" && value.is_array() {
+            } else if HOLDS_LIST.contains(&key) {
                 match value.as_array_mut() {
                     Some(list) => {
                         for (index, inner) in list.iter_mut().enumerate() {

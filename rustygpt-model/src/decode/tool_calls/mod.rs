@@ -15,9 +15,11 @@ mod hermes;
 mod llama;
 mod mistral;
 mod phi;
+mod probe;
 mod reader;
 
 pub use grammar::{CallableTool, calls_grammar};
+pub use probe::probe;
 pub use reader::{CallEvent, CallReader, Reading, Taken};
 
 /// How a model writes calls.
