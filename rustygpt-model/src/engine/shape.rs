@@ -4,7 +4,9 @@ use super::guide::Guide;
 use crate::contract::{
     FinishReason, GenerateRequest, Grammar, Input, ModelError, Tool, ToolChoice,
 };
-use crate::decode::tool_calls::{CallFormat, CallableTool, Reading, call_id, calls_grammar};
+use crate::decode::tool_calls::{
+    CallFormat, CallableTool, Reading, call_id, calls_grammar, calls_or_document,
+};
 use crate::decode::{Outline, ReasoningMarks, StreamDecoder};
 use crate::grammar::{CompileLimits, Compiled, GrammarError, Grammars, Schema};
 use crate::prompt::ChatTemplate;
@@ -54,6 +56,8 @@ struct Wanted<'a> {
     tools: Vec<&'a Tool>,
     is_required: bool,
     is_single: bool,
+    /// What the answer must match if it is no call.
+    document: Option<Schema>,
     calls_reason: FinishReason,
 }
 
@@ -92,7 +96,11 @@ impl Shaper {
                     is_open: false,
                 });
             }
-            if let Some(wanted) = wanted(tools, tool_choice, *allows_parallel_calls) {
+            if let Some(mut wanted) = wanted(tools, tool_choice, *allows_parallel_calls) {
+                if !wanted.is_required {
+                    let document = request.grammar.as_ref().map(document);
+                    wanted.document = document.transpose().map_err(refused("response_format"))?;
+                }
                 let id_base = rustygpt_utils::random::bytes::<8>()
                     .map_err(|error| ModelError::Internal(Box::new(error)))?;
                 shape.id_base = u64::from_le_bytes(id_base);
@@ -147,14 +155,11 @@ impl Shaper {
             });
         }
         let compile = |callable: &[CallableTool]| {
-            let text = calls_grammar(
-                grammars,
-                &self.format,
-                callable,
-                !wanted.is_required,
-                wanted.is_single,
-            );
-            grammars.lark(text)
+            let (format, is_single) = (&self.format, wanted.is_single);
+            grammars.lark(match &wanted.document {
+                Some(schema) => calls_or_document(grammars, format, callable, is_single, schema),
+                None => calls_grammar(grammars, format, callable, !wanted.is_required, is_single),
+            })
         };
         let compiled = match compile(&callable) {
             Ok(compiled) => compiled,
@@ -177,7 +182,7 @@ impl Shaper {
             is_single: wanted.is_single,
         }));
         shape.calls_reason = wanted.calls_reason;
-        match wanted.is_required {
+        match wanted.is_required || wanted.document.is_some() {
             true => shape.whole = Some(compiled),
             false => shape.calls = Some(compiled),
         }
@@ -187,12 +192,7 @@ impl Shaper {
     fn compile(&self, grammar: &Grammar) -> Result<Compiled, String> {
         let grammars = self.grammars()?;
         let compiled = match grammar {
-            Grammar::JsonObject => grammars.schema(&Schema::any_object()),
-            Grammar::JsonSchema(value) => {
-                let schema = Schema::new(value.clone(), false)
-                    .map_err(|problem| format!("the schema's {}: {problem}", problem.path))?;
-                grammars.schema(&schema)
-            }
+            Grammar::JsonObject | Grammar::JsonSchema(_) => grammars.schema(&document(grammar)?),
             Grammar::Regex(expression) => grammars.regex(expression),
             Grammar::Lark(text) => grammars.lark(text.clone()),
         };
@@ -216,6 +216,7 @@ fn wanted<'a>(
         tools: tools.iter().collect(),
         is_required: false,
         is_single: !allows_parallel_calls,
+        document: None,
         calls_reason: FinishReason::ToolCalls,
     };
     match choice {
@@ -235,6 +236,18 @@ fn wanted<'a>(
         }
     }
     (!wanted.tools.is_empty()).then_some(wanted)
+}
+
+/// The schema of a grammar of documents.
+fn document(grammar: &Grammar) -> Result<Schema, String> {
+    match grammar {
+        Grammar::JsonObject => Ok(Schema::any_object()),
+        Grammar::JsonSchema(value) => Schema::new(value.clone(), false)
+            .map_err(|problem| format!("the schema's {}: {problem}", problem.path)),
+        Grammar::Regex(_) | Grammar::Lark(_) => {
+            Err("tools can only be combined with JSON; leave one of the two out".to_owned())
+        }
+    }
 }
 
 /// What a tool's arguments must match, and whether that is less than its schema says: a client's

@@ -63,7 +63,7 @@ pub fn calls_grammar(
         false => String::new(),
     };
     // Space is written out: between rules and documents, `%ignore` makes llguidance 1.9 panic.
-    let mut text = format!("start: {opening} {section}\nS: /[ \\t\\r\\n]{{0,20}}/\n");
+    let mut text = format!("start: calls\ncalls: {opening} {section}\nS: /[ \\t\\r\\n]{{0,20}}/\n");
     let options: Vec<String> = (0..tools.len())
         .map(|index| format!("call_{index}"))
         .collect();
@@ -96,6 +96,20 @@ pub fn calls_grammar(
         let _ = writeln!(text, "arguments_{index}: {document}");
     }
     text
+}
+
+/// The Lark grammar of an answer that is either calls or a document that matches a schema.
+#[must_use]
+pub fn calls_or_document(
+    grammars: &Grammars,
+    format: &CallFormat,
+    tools: &[CallableTool],
+    is_single: bool,
+    schema: &Schema,
+) -> String {
+    let calls = calls_grammar(grammars, format, tools, false, is_single);
+    let either = calls.replacen("start: calls", "start: calls | document", 1);
+    format!("{either}document: {}\n", Grammars::document(schema))
 }
 
 /// A fixed text in which a control token may stand.

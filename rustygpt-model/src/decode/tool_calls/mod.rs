@@ -18,7 +18,7 @@ mod phi;
 mod probe;
 mod reader;
 
-pub use grammar::{CallableTool, calls_grammar};
+pub use grammar::{CallableTool, calls_grammar, calls_or_document};
 pub use probe::probe;
 pub use reader::{CallEvent, CallReader, Reading, Taken};
 

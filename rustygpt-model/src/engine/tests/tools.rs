@@ -325,6 +325,23 @@ async fn a_shape_holds_from_where_the_reasoning_is_over() {
 }
 
 #[tokio::test]
+async fn with_tools_and_a_shape_an_answer_is_one_or_the_other() {
+    let request = || {
+        let mut request = chat(vec![tool("weather", city())], ToolChoice::Auto);
+        let schema = json!({"type": "object", "properties": {"ok": {"type": "boolean"}},
+            "required": ["ok"], "additionalProperties": false});
+        request.grammar = Some(Grammar::JsonSchema(schema));
+        single(request)
+    };
+    let call = said(&saying(HERMES, "<tool_call>"), request()).await;
+    assert_eq!((call.names(), call.text.as_str()), (vec!["weather"], ""));
+    let document = said(&saying(HERMES, "{ yes"), request()).await;
+    let text: Value = serde_json::from_str(&document.text).unwrap();
+    assert!(text["ok"].is_boolean(), "{text}");
+    assert_eq!(document.reason, Some(FinishReason::Stop));
+}
+
+#[tokio::test]
 async fn a_schema_that_cannot_be_honoured_is_relaxed_and_told_of_unless_it_is_strict() {
     let odd =
         json!({"type": "object", "properties": {"a": {"type": "array", "uniqueItems": true}}});
