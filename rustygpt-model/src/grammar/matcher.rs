@@ -87,10 +87,6 @@ impl Matcher {
     }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "so that it can be handed to map_err"
-)]
 fn too_complex(error: impl fmt::Display) -> GrammarError {
     GrammarError::TooComplex(first_line(&error.to_string()))
 }
