@@ -186,6 +186,7 @@ fn request(tokens: usize) -> GenerateRequest {
             messages: vec![message],
             tools: Vec::new(),
             tool_choice: Default::default(),
+            allows_parallel_calls: true,
             template: Default::default(),
         },
         grammar: None,

@@ -235,6 +235,7 @@ fn request(prompt: Prompt<'_>, sampling: &SamplingArguments, max_tokens: u32) ->
                 messages: messages.to_vec(),
                 tools: Vec::new(),
                 tool_choice: ToolChoice::None,
+                allows_parallel_calls: true,
                 template: TemplateOptions::default(),
             },
             Prompt::Text(text) => Input::Text(text),

@@ -120,6 +120,7 @@ fn request() -> Input {
         messages,
         tools,
         tool_choice: ToolChoice::Auto,
+        allows_parallel_calls: true,
         template: TemplateOptions::default(),
     }
 }

@@ -7,6 +7,7 @@
 //! - [`tokenizer`]: text to token ids and back;
 //! - [`prompt`]: chat templates, rendered and tokenised;
 //! - [`engine`]: the one thread that owns a model, and the handle that talks to it;
+//! - [`grammar`]: which tokens may come next, for answers in a given shape;
 //! - [`kv`], [`sampling`], [`decode`]: the pure parts of a step;
 //! - [`registry`]: which models lie on disk, and whether they fit;
 //! - [`scripted`]: a model without weights that follows a script, for tests;
@@ -19,6 +20,7 @@ pub mod candle;
 pub mod contract;
 pub mod decode;
 pub mod engine;
+pub mod grammar;
 pub mod kv;
 pub mod prompt;
 pub mod registry;

@@ -21,3 +21,4 @@ mod routes;
 mod server;
 mod stream;
 mod tls;
+mod tools;

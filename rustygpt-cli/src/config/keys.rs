@@ -98,7 +98,7 @@ use Group::{Connection, Engine, Global, Hidden, Server};
 use Kind::{Choice, List, Number, Path, Size, Switch, Text};
 
 /// Every setting there is.
-pub(crate) static KEYS: [Key; 28] = [
+pub(crate) static KEYS: [Key; 29] = [
     key(
         "data_dir",
         Global,

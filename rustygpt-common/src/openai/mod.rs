@@ -11,7 +11,9 @@ mod models;
 mod tools;
 mod union;
 
-pub use chat_request::{ChatRequest, Prediction, ReasoningOptions, ResponseFormat, StreamOptions};
+pub use chat_request::{
+    ChatRequest, JsonSchemaFormat, Prediction, ReasoningOptions, ResponseFormat, StreamOptions,
+};
 pub use chat_response::{
     AssistantMessage, ChatCompletion, ChatCompletionChunk, Choice, ChoiceDelta, ChunkChoice,
     CompletionTokensDetails, Logprobs, PromptTokensDetails, ResponseToolCall, TokenLogprob,
@@ -27,5 +29,8 @@ pub use message::{
     RequestToolCallFunction,
 };
 pub use models::{Model, ModelList};
-pub use tools::{FunctionDefinition, NamedFunction, RequestTool, ToolChoice, ToolChoiceObject};
+pub use tools::{
+    AllowedTools, FunctionDefinition, NamedFunction, NamedTool, RequestTool, ToolChoice,
+    ToolChoiceObject,
+};
 pub use union::StringOrList;

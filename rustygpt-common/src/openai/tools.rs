@@ -64,6 +64,32 @@ pub struct ToolChoiceObject {
     /// The function that must be called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<NamedFunction>,
+    /// The functions that may be called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_tools: Option<AllowedTools>,
+}
+
+/// The functions that may be called, of those the model is told of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AllowedTools {
+    /// `auto` or `required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Which ones.
+    pub tools: Vec<NamedTool>,
+}
+
+/// A tool by its function's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NamedTool {
+    /// `function`, or absent.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<NamedFunction>,
 }
 
 /// A function by its name.

@@ -45,6 +45,8 @@ pub enum Input {
         tools: Vec<Tool>,
         /// Which of them it must, may or may not call.
         tool_choice: ToolChoice,
+        /// Whether one answer may hold several calls.
+        allows_parallel_calls: bool,
         /// Further variables of the template.
         template: TemplateOptions,
     },
@@ -141,8 +143,15 @@ pub enum ToolChoice {
     None,
     /// At least one call.
     Required,
-    /// Exactly this function.
+    /// Exactly this function, once.
     Function(String),
+    /// These functions only; the model is told of the others too.
+    Allowed {
+        /// Their names.
+        names: Vec<String>,
+        /// Whether there must be a call.
+        is_required: bool,
+    },
 }
 
 /// A call the assistant made.

@@ -1,5 +1,7 @@
 //! [`StopMatcher`]: stop strings in a stream of text.
 
+use super::sections::longest_beginning;
+
 /// What came of a piece of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matched {
@@ -81,18 +83,6 @@ impl StopMatcher {
     pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
-}
-
-/// The length of the longest proper beginning of `stop` that `text` ends with.
-fn longest_beginning(text: &str, stop: &str) -> usize {
-    stop.char_indices()
-        .rev()
-        .map(|(length, _)| length)
-        .find(|&length| {
-            stop.get(..length)
-                .is_some_and(|beginning| text.ends_with(beginning))
-        })
-        .unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! [`StreamDecoder`]: one choice's tokens to its text.
+//! [`StreamDecoder`]: one choice's tokens to the pieces of its answer.
 
-use super::StopMatcher;
+use super::tool_calls::CallEvent;
+use super::{Outline, Piece, Sections, StopMatcher, Turn};
 use crate::contract::TokenLogprob;
 use crate::tokenizer::{Detokenizer, Tokenizer};
 use std::collections::VecDeque;
@@ -9,35 +10,68 @@ use std::sync::Arc;
 /// What came of a token.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decoded {
-    /// New text of the answer; may be empty.
-    pub text: String,
-    /// The tokens that made it, where log-probabilities were given; empty if the text is.
+    /// New pieces of the answer; none of them empty.
+    pub pieces: Vec<Piece>,
+    /// The tokens that made them, where log-probabilities were given; they belong to the first
+    /// piece of text or reasoning, and there are none without one.
     pub logprobs: Vec<TokenLogprob>,
-    /// Whether a stop string is complete: the answer ends here.
+    /// What happened to the answer beside.
+    pub turns: Vec<Turn>,
+    /// Whether the answer ends here: a stop string is complete, or its only call.
     pub is_stopped: bool,
 }
 
-/// One choice's tokens to its text: whole characters only, never a part of a stop string.
+/// One choice's tokens to the pieces of its answer: whole characters only, never a part of a stop
+/// string. Stop strings count in text only, not in reasoning and not in calls.
 #[derive(Debug)]
 pub struct StreamDecoder {
     detokenizer: Detokenizer,
+    sections: Sections,
     stops: StopMatcher,
     /// Bytes of text the detokenizer gave so far, held back or not.
     decoded: usize,
+    /// Of those, bytes that were done with before this token.
+    given: usize,
     /// Log-probabilities of tokens whose text was not given out, with where their text begins.
     waiting: VecDeque<(usize, TokenLogprob)>,
 }
 
 impl StreamDecoder {
-    /// A decoder at the start of an answer.
+    /// A decoder at the start of an answer that is all text.
     #[must_use]
     pub fn new(tokenizer: Arc<Tokenizer>, stops: Vec<String>) -> Self {
+        Self::of_outline(tokenizer, stops, Outline::default(), &[])
+    }
+
+    /// A decoder at the start of an answer that may have reasoning and calls; `marks` are the
+    /// control tokens that its formats are made of.
+    #[must_use]
+    pub fn of_outline(
+        tokenizer: Arc<Tokenizer>,
+        stops: Vec<String>,
+        outline: Outline,
+        marks: &[u32],
+    ) -> Self {
         Self {
-            detokenizer: Detokenizer::new(tokenizer),
+            detokenizer: Detokenizer::new(tokenizer).showing(marks),
+            sections: Sections::new(outline),
             stops: StopMatcher::new(stops),
             decoded: 0,
+            given: 0,
             waiting: VecDeque::new(),
         }
+    }
+
+    /// Whether the answer is inside the reasoning.
+    #[must_use]
+    pub fn is_reasoning(&self) -> bool {
+        self.sections.is_reasoning()
+    }
+
+    /// Whether there was a call.
+    #[must_use]
+    pub fn has_calls(&self) -> bool {
+        self.sections.has_calls()
     }
 
     /// Adds a token. After a stop nothing more may be added.
@@ -45,48 +79,101 @@ impl StreamDecoder {
         if let Some(logprob) = logprob {
             self.waiting.push_back((self.decoded, logprob));
         }
+        self.given = self.decoded - self.held();
         let text = self.detokenizer.push(token);
+        let mut decoded = Decoded::default();
+        let mut pieces = Vec::new();
         self.decoded += text.len();
-        self.advance(text)
-    }
-
-    /// The rest, at the end of an answer that no stop string ended.
-    pub fn finish(&mut self) -> Decoded {
-        let text = self.detokenizer.finish();
-        self.decoded += text.len();
-        let mut decoded = self.advance(text);
-        if !decoded.is_stopped {
-            decoded.text.push_str(&self.stops.finish());
-            decoded
-                .logprobs
-                .extend(self.take_logprobs(self.decoded, &decoded.text));
-        }
+        self.sections.push(&text, &mut pieces, &mut decoded.turns);
+        self.take_pieces(pieces, &mut decoded);
+        self.take_logprobs(&mut decoded);
         decoded
     }
 
-    fn advance(&mut self, text: String) -> Decoded {
-        let before = self.decoded - text.len() - self.stops.held();
-        let matched = self.stops.push(text);
-        let logprobs = self.take_logprobs(before + matched.text.len(), &matched.text);
-        Decoded {
-            text: matched.text,
-            logprobs,
-            is_stopped: matched.is_stopped,
+    /// The rest, at the end of an answer that nothing stopped.
+    pub fn finish(&mut self) -> Decoded {
+        self.given = self.decoded - self.held();
+        let text = self.detokenizer.finish();
+        let mut decoded = Decoded::default();
+        let mut pieces = Vec::new();
+        self.decoded += text.len();
+        self.sections.push(&text, &mut pieces, &mut decoded.turns);
+        self.sections.finish(&mut pieces);
+        self.take_pieces(pieces, &mut decoded);
+        if !decoded.is_stopped {
+            self.flush_stops(&mut decoded);
+        }
+        self.take_logprobs(&mut decoded);
+        decoded
+    }
+
+    fn held(&self) -> usize {
+        (self.sections.held() + self.stops.held()).min(self.decoded)
+    }
+
+    fn take_pieces(&mut self, pieces: Vec<Piece>, decoded: &mut Decoded) {
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => {
+                    let matched = self.stops.push(text);
+                    if !matched.text.is_empty() {
+                        decoded.pieces.push(Piece::Text(matched.text));
+                    }
+                    if matched.is_stopped {
+                        decoded.is_stopped = true;
+                        return;
+                    }
+                }
+                piece => {
+                    // What follows is no text: what was held back cannot become a stop string.
+                    self.flush_stops(decoded);
+                    let is_last =
+                        piece == Piece::Call(CallEvent::End) && self.sections.is_single_call();
+                    decoded.pieces.push(piece);
+                    if is_last {
+                        decoded.is_stopped = true;
+                        return;
+                    }
+                }
+            }
         }
     }
 
-    /// The log-probabilities of the tokens whose text begins before `end`. A token that ends in
-    /// held text comes with its beginning; one whose bytes are no whole character yet comes with
-    /// the character.
-    fn take_logprobs(&mut self, end: usize, text: &str) -> Vec<TokenLogprob> {
-        if text.is_empty() || self.waiting.is_empty() {
-            return Vec::new();
+    fn flush_stops(&mut self, decoded: &mut Decoded) {
+        let held = self.stops.finish();
+        if !held.is_empty() {
+            decoded.pieces.push(Piece::Text(held));
         }
+    }
+
+    /// The log-probabilities of the tokens whose text begins before what is held back. A token
+    /// that ends in held text comes with its beginning; one whose bytes are no whole character yet
+    /// comes with the character. Tokens of calls are not told of.
+    fn take_logprobs(&mut self, decoded: &mut Decoded) {
+        if decoded.pieces.is_empty() || self.waiting.is_empty() {
+            return;
+        }
+        let end = match decoded.is_stopped {
+            // The text behind a stop string is not part of the answer.
+            true => self.stopped_at(decoded),
+            false => self.decoded - self.held(),
+        };
         let count = self.waiting.partition_point(|&(begin, _)| begin < end);
-        self.waiting
-            .drain(..count)
-            .map(|(_, logprob)| logprob)
-            .collect()
+        let taken = self.waiting.drain(..count).map(|(_, logprob)| logprob);
+        let is_told = |piece: &Piece| !matches!(piece, Piece::Call(_));
+        match decoded.pieces.iter().any(is_told) {
+            true => decoded.logprobs = taken.collect(),
+            false => drop(taken),
+        }
+    }
+
+    /// Where in the text the answer ended for a stop string.
+    fn stopped_at(&self, decoded: &Decoded) -> usize {
+        let text = decoded.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.len(),
+            _ => 0,
+        });
+        self.given + text.sum::<usize>()
     }
 }
 
@@ -104,6 +191,14 @@ mod tests {
         }
     }
 
+    fn text_of(decoded: &Decoded) -> String {
+        let texts = decoded.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.as_str(),
+            other => panic!("{other:?}"),
+        });
+        texts.collect()
+    }
+
     fn decode(text: &str, stops: &[&str]) -> (String, Vec<u32>, bool) {
         let stops = stops.iter().map(|&stop| stop.to_owned()).collect();
         let mut decoder = StreamDecoder::new(Arc::new(Tokenizer::bytes()), stops);
@@ -112,9 +207,10 @@ mod tests {
         let mut is_stopped = false;
         for byte in text.bytes() {
             let decoded = decoder.push(byte.into(), Some(logprob(byte.into())));
-            assert!(!decoded.text.contains(char::REPLACEMENT_CHARACTER));
-            assert!(!decoded.text.is_empty() || decoded.logprobs.is_empty());
-            output.push_str(&decoded.text);
+            let text = text_of(&decoded);
+            assert!(!text.contains(char::REPLACEMENT_CHARACTER));
+            assert!(!text.is_empty() || decoded.logprobs.is_empty());
+            output.push_str(&text);
             ids.extend(decoded.logprobs.iter().map(|logprob| logprob.id));
             if decoded.is_stopped {
                 is_stopped = true;
@@ -123,7 +219,7 @@ mod tests {
         }
         if !is_stopped {
             let rest = decoder.finish();
-            output.push_str(&rest.text);
+            output.push_str(&text_of(&rest));
             ids.extend(rest.logprobs.iter().map(|logprob| logprob.id));
         }
         (output, ids, is_stopped)
@@ -140,9 +236,9 @@ mod tests {
     #[test]
     fn an_unfinished_character_ends_as_one_replacement_character() {
         let mut decoder = StreamDecoder::new(Arc::new(Tokenizer::bytes()), Vec::new());
-        assert_eq!(decoder.push(0xe2, None).text, "");
-        assert_eq!(decoder.push(0x82, None).text, "");
-        assert_eq!(decoder.finish().text, "\u{fffd}");
+        assert_eq!(decoder.push(0xe2, None).pieces, []);
+        assert_eq!(decoder.push(0x82, None).pieces, []);
+        assert_eq!(text_of(&decoder.finish()), "\u{fffd}");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Which requests a model takes, and what becomes of their bounds.
 
 use super::counters::Place;
+use super::shape::Shape;
 use super::speculation::Sources;
 use super::submission::Submission;
 use crate::contract::{
     ContentPart, GenerateRequest, GenerationEvent, Geometry, Input, Message, ModelDescription,
-    ModelError, ToolChoice,
+    ModelError,
 };
 use crate::sampling::Settings;
 use crate::tokenizer::Tokenizer;
@@ -28,6 +29,8 @@ pub(super) struct Reading {
     pub(super) prompt: Vec<u32>,
     /// Where guesses come from, if they are wanted.
     pub(super) sources: Option<Sources>,
+    /// What shape the answers must have.
+    pub(super) shape: Shape,
 }
 
 fn unsupported<T>(param: &'static str, message: impl Into<String>) -> Result<T, ModelError> {
@@ -42,13 +45,6 @@ impl Admission<'_> {
     pub(super) fn check(&self, request: &GenerateRequest) -> Result<(), ModelError> {
         if request.choices == 0 {
             return unsupported("n", "n must be at least 1");
-        }
-        if request.grammar.is_some() {
-            return unsupported(
-                "response_format",
-                "this server cannot force the shape of an answer yet; leave response_format out \
-                 and ask for the shape in the messages",
-            );
         }
         if let Input::Chat { messages, .. } = &request.input {
             if !self.has_template {
@@ -81,7 +77,11 @@ impl Admission<'_> {
         &self,
         request: GenerateRequest,
         param: &'static str,
-        Reading { prompt, sources }: Reading,
+        Reading {
+            prompt,
+            sources,
+            shape,
+        }: Reading,
         arrived: Duration,
         place: Place,
     ) -> Result<(Submission, UnboundedReceiver<GenerationEvent>, Vec<String>), ModelError> {
@@ -123,13 +123,7 @@ impl Admission<'_> {
         if request.prediction.is_some() && sources.is_none() {
             notes.push("prediction (ignored)".to_owned());
         }
-        if let Input::Chat {
-            tool_choice: ToolChoice::Required | ToolChoice::Function(_),
-            ..
-        } = request.input
-        {
-            notes.push("tool_choice (left to the model)".to_owned());
-        }
+        notes.extend(shape.notes().iter().cloned());
         let (events, receiver) = unbounded_channel();
         let submission = Submission {
             prompt,
@@ -146,6 +140,7 @@ impl Admission<'_> {
             max_tokens,
             stop: request.limits.stop,
             logprobs: request.logprobs,
+            shape,
             deadline: request
                 .deadline
                 .map(|deadline| arrived.saturating_add(deadline)),

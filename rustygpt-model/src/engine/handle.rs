@@ -2,11 +2,13 @@
 
 use super::admission::{Admission, Reading};
 use super::counters::{Counters, Place};
+use super::shape::Shaper;
 use super::speculation::Sources;
 use super::submission::Command;
 use super::worker::Worker;
 use super::{EngineOptions, EngineStatus, Generation};
 use crate::contract::{Forward, GenerateRequest, Geometry, Input, ModelDescription, ModelError};
+use crate::grammar::Masker;
 use crate::prompt::{ChatTemplate, Renderer, prompt_tokens};
 use crate::tokenizer::Tokenizer;
 use rustygpt_utils::tasks::Tasks;
@@ -45,6 +47,7 @@ struct Inner {
     tokenizer: Arc<Tokenizer>,
     template: Option<ChatTemplate>,
     renderer: Renderer,
+    shaper: Shaper,
     options: EngineOptions,
     counters: Arc<Counters>,
     commands: mpsc::Sender<Command>,
@@ -80,8 +83,10 @@ impl LoadedModel {
         let counters = Arc::new(Counters::default());
         let (commands, received) = mpsc::channel();
         let (ending, ended) = watch::channel(());
+        let masker = Masker::start().map_err(|error| ModelError::Internal(Box::new(error)))?;
         let worker = Worker::new(
             forward,
+            masker,
             Arc::clone(&tokenizer),
             &options,
             Arc::clone(&counters),
@@ -100,6 +105,7 @@ impl LoadedModel {
             })
             .map_err(|error| ModelError::Internal(Box::new(error)))?;
         let tasks = Tasks::new();
+        let shaper = Shaper::new(Arc::clone(&tokenizer), template.as_ref());
         Ok(Self {
             inner: Arc::new(Inner {
                 description,
@@ -107,6 +113,7 @@ impl LoadedModel {
                 tokenizer,
                 template,
                 renderer,
+                shaper,
                 options,
                 counters,
                 commands,
@@ -128,8 +135,8 @@ impl LoadedModel {
         &self.inner.tokenizer
     }
 
-    /// Renders and tokenises a request, checks its bounds and gives it a place in the queue.
-    /// Rendering and tokenising run on a blocking thread.
+    /// Renders and tokenises a request, compiles its grammar, checks its bounds and gives it a
+    /// place in the queue. All of that runs on a blocking thread.
     ///
     /// # Errors
     /// - [`ModelError::Unsupported`]: the request asks for what this model cannot do;
@@ -221,13 +228,19 @@ impl LoadedModel {
 
 impl Inner {
     async fn read(&self, request: &GenerateRequest) -> Result<Reading, ModelError> {
+        let mut shape = self.shaper.shape(request)?;
         let prompt = self.prompt_tokens(&request.input).await?;
+        shape.see_prompt(&self.tokenizer, &prompt);
         let prediction = request.prediction.as_ref();
         let sources = self.options.is_speculating.then(|| {
             let prediction = prediction.map(|text| self.tokenizer.encode(text));
             Sources::new(&prompt, prediction.as_deref())
         });
-        Ok(Reading { prompt, sources })
+        Ok(Reading {
+            prompt,
+            sources,
+            shape,
+        })
     }
 
     async fn prompt_tokens(&self, input: &Input) -> Result<Vec<u32>, ModelError> {

@@ -1,6 +1,7 @@
 //! What the handle sends to the engine thread.
 
 use super::counters::Place;
+use super::shape::Shape;
 use super::speculation::Sources;
 use crate::contract::{CacheSalt, GenerationEvent, Priority};
 use crate::sampling::Settings;
@@ -36,6 +37,8 @@ pub(super) struct Submission {
     pub(super) max_tokens: u32,
     pub(super) stop: Vec<String>,
     pub(super) logprobs: Option<u8>,
+    /// What shape the answers must have.
+    pub(super) shape: Shape,
     /// On the engine's clock.
     pub(super) deadline: Option<Duration>,
     pub(super) events: UnboundedSender<GenerationEvent>,

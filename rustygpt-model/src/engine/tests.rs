@@ -4,8 +4,10 @@ mod ending;
 mod failing;
 mod reusing;
 mod scheduling;
+mod shape;
 mod speculating;
 mod submitting;
+mod tools;
 
 use super::{EngineOptions, Generation, LoadedModel};
 use crate::contract::{

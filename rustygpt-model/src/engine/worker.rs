@@ -1,7 +1,9 @@
 //! [`Worker`]: the engine thread. Admission, plan, forward pass, sampling, events; again.
 
 use super::counters::{Counters, Place};
+use super::guide::Guide;
 use super::scheduler::{NewSequence, Scheduler, SchedulerLimits};
+use super::shape::Shape;
 use super::speculation::Speculator;
 use super::submission::{Command, Submission};
 use super::{EngineOptions, Monotonic};
@@ -9,6 +11,7 @@ use crate::contract::{
     FinishReason, Forward, ForwardError, GenerationEvent, Geometry, Logits, SequenceId, StepPlan,
 };
 use crate::decode::StreamDecoder;
+use crate::grammar::{GrammarError, Mask, Masker};
 use crate::sampling::{Sampler, SamplerSetup, Workspace};
 use crate::tokenizer::Tokenizer;
 use speed::Speed;
@@ -20,6 +23,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 mod answer;
+mod pieces;
 mod speed;
 
 /// What a client reads when our own code or the device failed.
@@ -39,10 +43,12 @@ pub(super) struct Worker {
     next_request: RequestNumber,
     next_sequence: u64,
     workspace: Workspace,
+    masker: Masker<SequenceId>,
     speed: Speed,
 }
 
 type RequestNumber = u64;
+type Masks = BTreeMap<SequenceId, Result<Mask, GrammarError>>;
 
 /// A request of which at least one choice is unfinished.
 struct Request {
@@ -51,6 +57,7 @@ struct Request {
     prompt_tokens: u32,
     max_tokens: u32,
     ending: Arc<[u32]>,
+    shape: Shape,
     unfinished: Vec<SequenceId>,
     place: Place,
 }
@@ -63,6 +70,11 @@ struct Choice {
     decoder: StreamDecoder,
     /// Guesses what comes next, if guesses are wanted.
     speculator: Option<Speculator>,
+    guide: Guide,
+    /// Tool calls that have begun.
+    calls: u32,
+    /// Tokens of reasoning.
+    reasoned: u32,
     written: u32,
     /// When it first took part in a step.
     began: Option<Duration>,
@@ -71,6 +83,7 @@ struct Choice {
 impl Worker {
     pub(super) fn new(
         forward: Box<dyn Forward>,
+        masker: Masker<SequenceId>,
         tokenizer: Arc<Tokenizer>,
         options: &EngineOptions,
         counters: Arc<Counters>,
@@ -97,6 +110,7 @@ impl Worker {
             next_request: 0,
             next_sequence: 0,
             workspace: Workspace::default(),
+            masker,
             speed: Speed::default(),
         }
     }
@@ -155,7 +169,8 @@ impl Worker {
                 min_tokens: submission.min_tokens,
                 logprobs: submission.logprobs,
             });
-            let decoder = StreamDecoder::new(Arc::clone(&self.tokenizer), submission.stop.clone());
+            let shape = &submission.shape;
+            let decoder = shape.decoder(Arc::clone(&self.tokenizer), submission.stop.clone());
             self.choices.insert(
                 id,
                 Choice {
@@ -164,6 +179,9 @@ impl Worker {
                     sampler,
                     decoder,
                     speculator: submission.sources.clone().map(Speculator::new),
+                    guide: shape.guide(&submission.ending),
+                    calls: 0,
+                    reasoned: 0,
                     written: 0,
                     began: None,
                 },
@@ -182,6 +200,7 @@ impl Worker {
             prompt_tokens,
             max_tokens: submission.max_tokens,
             ending: submission.ending,
+            shape: submission.shape,
             unfinished: unfinished.clone(),
             place: submission.place,
         };
@@ -268,11 +287,13 @@ impl Worker {
             .running
             .store(self.scheduler.running(), Relaxed);
         self.counters.steps.fetch_add(1, Relaxed);
+        self.lend_matchers(&plan);
         let outcome = catch_unwind(AssertUnwindSafe(|| self.forward.forward(&plan)));
+        let masks = self.collect_masks();
         match outcome {
             Ok(Ok(logits)) if self.has_right_shape(&plan, &logits) => {
                 self.scheduler.complete(&plan);
-                let written = self.apply(&plan, logits);
+                let written = self.apply(&plan, logits, &masks);
                 let took = self.clock.now().saturating_sub(began);
                 self.scheduler.note_time(&plan, took);
                 self.speed.note(written, took);
@@ -297,6 +318,27 @@ impl Worker {
                 self.counters.stop("its engine panicked");
             }
         }
+    }
+
+    /// Has the masks of the answers that go on computed beside the forward pass.
+    fn lend_matchers(&mut self, plan: &StepPlan) {
+        for step in plan.sequences.iter().filter(|step| step.logit_rows() > 0) {
+            let choice = self.choices.get_mut(&step.sequence);
+            if let Some(matcher) = choice.and_then(|choice| choice.guide.lend()) {
+                self.masker.lend(step.sequence, matcher);
+            }
+        }
+    }
+
+    fn collect_masks(&mut self) -> Masks {
+        let mut masks = Masks::new();
+        for masked in self.masker.collect() {
+            if let Some(choice) = self.choices.get_mut(&masked.key) {
+                choice.guide.take_back(masked.matcher);
+                masks.insert(masked.key, masked.mask);
+            }
+        }
+        masks
     }
 
     fn has_right_shape(&self, plan: &StepPlan, logits: &Logits) -> bool {

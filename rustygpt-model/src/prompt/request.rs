@@ -163,6 +163,7 @@ impl RenderRequest {
             tools,
             tool_choice,
             template,
+            ..
         } = input
         else {
             return Ok(None);

@@ -194,6 +194,13 @@ impl ChatTemplate {
         &self.inner.default.text
     }
 
+    /// The text that serves requests with tools.
+    #[must_use]
+    pub fn source_with_tools(&self) -> &str {
+        let tool_use = self.inner.tool_use.as_ref();
+        &tool_use.unwrap_or(&self.inner.default).text
+    }
+
     /// Renders in this process.
     ///
     /// # Errors

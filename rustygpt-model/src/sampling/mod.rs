@@ -5,7 +5,8 @@
 //! 1. log-probabilities are read first: they describe the model, not the settings;
 //! 2. repetition penalty, then frequency and presence penalties, then `logit_bias`: the penalties
 //!    speak of the model's own logits, and a bias is the caller's last word on a token;
-//! 3. ending tokens are forbidden while `min_tokens` is not reached: no bias brings them back;
+//! 3. ending tokens are forbidden while `min_tokens` is not reached, and so is what a grammar does
+//!    not allow: no bias brings them back;
 //! 4. temperature 0 takes the likeliest token, the lowest id among equals;
 //! 5. temperature, before the filters: `top_p` then means the mass of the distribution that is
 //!    really drawn from, as the OpenAI API, vLLM and transformers have it;

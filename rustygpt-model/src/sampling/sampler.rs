@@ -3,6 +3,7 @@
 use super::filter::{self, Candidate};
 use super::penalty::History;
 use super::{RowLogprob, Settings, draw, row};
+use crate::grammar::Mask;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use std::sync::Arc;
@@ -85,11 +86,28 @@ impl Sampler {
         logits: &mut [f32],
         workspace: &mut Workspace,
     ) -> Result<Chosen, NothingPossible> {
+        self.choose_allowed(logits, None, workspace)
+    }
+
+    /// As [`Self::choose`], among the tokens that a grammar allows. Log-probabilities stay those
+    /// of the model's unmodified distribution. Where the grammar allows ending tokens only, they
+    /// are taken although `min_tokens` is not reached.
+    ///
+    /// # Errors
+    /// [`NothingPossible`]; never panics, whatever the logits.
+    pub fn choose_allowed(
+        &mut self,
+        logits: &mut [f32],
+        allowed: Option<&Mask>,
+        workspace: &mut Workspace,
+    ) -> Result<Chosen, NothingPossible> {
         let model = match self.logprobs {
             Some(top) => Some(RowLogprob::read(logits, usize::from(top)).ok_or(NothingPossible)?),
             None => None,
         };
-        let forbidden = match self.written < self.min_tokens {
+        let must_go_on = self.written < self.min_tokens
+            && allowed.is_none_or(|mask| mask.allows_other_than(&self.ending));
+        let forbidden = match must_go_on {
             true => &*self.ending,
             false => &[],
         };
@@ -104,6 +122,9 @@ impl Sampler {
                     changed.push((token, before));
                 }
             });
+        if let Some(mask) = allowed {
+            mask.apply(logits);
+        }
         let (likeliest, maximum) = row::first_maximum(logits).ok_or(NothingPossible)?;
         let token = if self.settings.temperature == 0.0 || maximum.is_infinite() {
             likeliest as u32

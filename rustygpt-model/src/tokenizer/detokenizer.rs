@@ -12,6 +12,8 @@ use super::Tokenizer;
 pub struct Detokenizer {
     tokenizer: Arc<Tokenizer>,
     pending: Vec<u8>,
+    /// Control tokens that are given out by their names.
+    shown: Vec<u32>,
 }
 
 impl Detokenizer {
@@ -21,12 +23,20 @@ impl Detokenizer {
         Self {
             tokenizer,
             pending: Vec::new(),
+            shown: Vec::new(),
         }
+    }
+
+    /// Gives these control tokens out by their names: marks that a reader of the answer needs.
+    #[must_use]
+    pub fn showing(mut self, control_tokens: &[u32]) -> Self {
+        self.shown = control_tokens.to_vec();
+        self
     }
 
     /// The text that this token completes; empty while a character is not whole.
     pub fn push(&mut self, id: u32) -> String {
-        if !self.tokenizer.is_control(id) {
+        if !self.tokenizer.is_control(id) || self.shown.contains(&id) {
             self.pending
                 .extend_from_slice(&self.tokenizer.token_bytes(id));
         }

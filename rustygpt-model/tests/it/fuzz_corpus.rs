@@ -90,3 +90,8 @@ fn no_template_panics() {
         }
     });
 }
+
+#[test]
+fn tool_calls_read_the_same_however_they_are_cut() {
+    replay("tool_calls", rustygpt_model::decode::tool_calls::probe);
+}

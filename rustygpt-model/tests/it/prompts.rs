@@ -27,6 +27,7 @@ fn chat(messages: Vec<Message>, tools: Vec<Tool>) -> Input {
         messages,
         tools,
         tool_choice: ToolChoice::Auto,
+        allows_parallel_calls: true,
         template: TemplateOptions::default(),
     }
 }

@@ -222,6 +222,10 @@ impl LanguageFamily for DeviceDecoder {
         self.vocabulary
     }
 
+    fn long_text(&self) -> Option<usize> {
+        self.ropes.iter().find_map(Rope::long_text)
+    }
+
     fn logits(&mut self, batch: &Batch, _: &mut PagedCache) -> Result<Vec<f32>> {
         let mut embedded = vec![0.0; batch.tokens() * self.hidden];
         self.embeddings.rows(&batch.ids, &mut embedded)?;

@@ -14,6 +14,7 @@ fn chat(parts: Vec<ContentPart>) -> Input {
         }],
         tools: Vec::new(),
         tool_choice: ToolChoice::Auto,
+        allows_parallel_calls: true,
         template: Default::default(),
     }
 }
@@ -95,7 +96,7 @@ async fn what_the_model_cannot_do_is_refused_by_name() {
     let model = start(Script::answering("fine"));
     let mut cases = Vec::new();
     let mut grammar = request("a");
-    grammar.grammar = Some(Grammar::JsonObject);
+    grammar.grammar = Some(Grammar::Regex("(".to_owned()));
     cases.push((grammar, "response_format"));
     let mut image = request("a");
     image.input = chat(vec![ContentPart::Image {

@@ -1,12 +1,13 @@
 //! What becomes of a step's logits: tokens, guesses that came true, text, ends.
 
-use super::{INTERNAL_FAILURE, Request, Worker};
+use super::pieces::send;
+use super::{INTERNAL_FAILURE, Masks, Worker};
 use crate::contract::{
     FinishReason, GenerationEvent, LogitRows, Logits, SequenceId, StepPlan, TokenLogprob,
     TopLogprob, Usage,
 };
-use crate::decode::Decoded;
 use crate::engine::speculation::Speculator;
+use crate::grammar::{GrammarError, Mask};
 use crate::sampling::Chosen;
 use crate::tokenizer::Tokenizer;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 impl Worker {
     /// Chooses a token for every sequence whose last token was read, and more where guesses came
     /// true. Returns how many.
-    pub(super) fn apply(&mut self, plan: &StepPlan, mut logits: Logits) -> u32 {
+    pub(super) fn apply(&mut self, plan: &StepPlan, mut logits: Logits, masks: &Masks) -> u32 {
         let mut rows = logits.values.chunks_exact_mut(logits.vocabulary.max(1));
         let mut written = 0;
         for step in &plan.sequences {
@@ -33,7 +34,10 @@ impl Worker {
             for row in rows.by_ref().take(step.logit_rows()) {
                 // The rows behind a guess that did not come true say nothing.
                 if goes_on {
-                    let outcome = self.choose(step.sequence, row);
+                    let outcome = match chosen {
+                        0 => self.choose(step.sequence, row, masks.get(&step.sequence)),
+                        _ => self.choose_after_guess(step.sequence, row),
+                    };
                     chosen += u32::from(outcome.is_some());
                     goes_on = outcome == Some(true);
                 }
@@ -52,20 +56,41 @@ impl Worker {
         written
     }
 
-    /// Chooses a sequence's next token. Returns whether it was guessed and its own row is there to
-    /// go on with; `None` if there was nothing to choose.
-    fn choose(&mut self, id: SequenceId, row: &mut [f32]) -> Option<bool> {
+    /// Chooses a sequence's next token among those that its mask allows. Returns whether it was
+    /// guessed and its own row is there to go on with; `None` if there was nothing to choose.
+    fn choose(
+        &mut self,
+        id: SequenceId,
+        row: &mut [f32],
+        mask: Option<&Result<Mask, GrammarError>>,
+    ) -> Option<bool> {
         // A sequence may have gone within this very step, with the request that failed.
         let choice = self.choices.get_mut(&id)?;
-        match choice.sampler.choose(row, &mut self.workspace) {
+        let number = choice.request;
+        let mask = match mask.map(Result::as_ref).transpose() {
+            Ok(mask) => mask,
+            Err(error) => {
+                self.fail(number, &error.to_string());
+                return None;
+            }
+        };
+        match choice
+            .sampler
+            .choose_allowed(row, mask, &mut self.workspace)
+        {
             Ok(chosen) => Some(self.accept(id, chosen)),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a row failed");
-                let number = choice.request;
                 self.fail(number, INTERNAL_FAILURE);
                 None
             }
         }
+    }
+
+    /// As [`Self::choose`], behind a guess that came true: its mask could not be known before.
+    fn choose_after_guess(&mut self, id: SequenceId, row: &mut [f32]) -> Option<bool> {
+        let mask = self.choices.get_mut(&id)?.guide.mask();
+        self.choose(id, row, mask.as_ref())
     }
 
     /// Adds a token to an answer. Returns whether it was guessed and the answer goes on.
@@ -85,12 +110,25 @@ impl Worker {
             self.finish(id, FinishReason::Stop);
             return false;
         }
+        let is_complete = match choice.guide.accept(token) {
+            Ok(is_complete) => is_complete,
+            Err(error) => {
+                let number = choice.request;
+                self.fail(number, &error.to_string());
+                return false;
+            }
+        };
         let logprob = logprob(&self.tokenizer, chosen);
+        choice.reasoned += u32::from(choice.decoder.is_reasoning());
         let decoded = choice.decoder.push(token, logprob);
+        choice.guide.follow(&decoded.turns);
         let is_stopped = decoded.is_stopped;
-        send_text(request, choice.index, decoded);
+        send(request, choice, decoded);
         if is_stopped {
             self.end(id, FinishReason::Stop);
+            false
+        } else if is_complete {
+            self.finish(id, FinishReason::Stop);
             false
         } else if choice.written >= request.max_tokens {
             self.finish(id, FinishReason::Length);
@@ -114,7 +152,7 @@ impl Worker {
             true => FinishReason::Stop,
             false => reason,
         };
-        send_text(request, choice.index, rest);
+        send(request, choice, rest);
         self.end(id, reason);
     }
 
@@ -137,9 +175,14 @@ impl Worker {
             prompt_tokens: request.prompt_tokens,
             cached_tokens,
             completion_tokens: choice.written,
+            reasoning_tokens: choice.reasoned,
             accepted_prediction_tokens: accepted,
             rejected_prediction_tokens: rejected,
             ..Usage::default()
+        };
+        let reason = match reason {
+            FinishReason::Stop if choice.decoder.has_calls() => request.shape.calls_reason(),
+            reason => reason,
         };
         // The room is free before the client hears of it and asks again.
         request.unfinished.retain(|&other| other != id);
@@ -156,18 +199,6 @@ impl Worker {
         if request.unfinished.is_empty() {
             self.requests.remove(&choice.request);
         }
-    }
-}
-
-fn send_text(request: &Request, choice: u32, decoded: Decoded) {
-    if !decoded.text.is_empty() {
-        let Decoded { text, logprobs, .. } = decoded;
-        // An error means that the client is gone; the next sweep frees its sequences.
-        let _ = request.events.send(GenerationEvent::Text {
-            choice,
-            text,
-            logprobs,
-        });
     }
 }
 

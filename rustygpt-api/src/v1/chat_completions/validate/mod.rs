@@ -3,6 +3,7 @@
 
 mod messages;
 mod other_keys;
+mod response_format;
 mod sampling;
 mod template;
 mod tools;
@@ -40,7 +41,7 @@ pub(super) struct Validated {
 /// 400 with the field at fault.
 pub(super) fn validate(request: ChatRequest, text: &str) -> Result<Validated, ApiError> {
     let mut ignored = other_keys::with_meaning(text);
-    refuse_other_shapes(&request)?;
+    refuse_other_modalities(&request)?;
     let choices = request.n.unwrap_or(1);
     if !(1..=CHOICES).contains(&choices) {
         return Err(invalid(
@@ -53,21 +54,19 @@ pub(super) fn validate(request: ChatRequest, text: &str) -> Result<Validated, Ap
     let limits = limits(&request, &mut ignored)?;
     let stream = stream(&request, &mut ignored);
     let template = template::options(&request)?;
-    let (tools, tool_choice) = tools::tools(
-        request.tools.unwrap_or_default(),
-        request.tool_choice,
-        request.parallel_tool_calls,
-        &mut ignored,
-    )?;
+    let grammar = response_format::grammar(request.response_format)?;
+    let (tools, tool_choice) =
+        tools::tools(request.tools.unwrap_or_default(), request.tool_choice)?;
     let messages = messages::messages(request.messages, template.continue_final_message)?;
     let request_to_engine = GenerateRequest {
         input: Input::Chat {
             messages,
             tools,
             tool_choice,
+            allows_parallel_calls: request.parallel_tool_calls.unwrap_or(true),
             template,
         },
-        grammar: None,
+        grammar,
         sampling,
         limits,
         choices,
@@ -88,20 +87,8 @@ pub(super) fn validate(request: ChatRequest, text: &str) -> Result<Validated, Ap
     })
 }
 
-/// Answers in shapes other than free text cannot be promised.
-fn refuse_other_shapes(request: &ChatRequest) -> Result<(), ApiError> {
-    if let Some(format) = &request.response_format {
-        match format.kind.as_str() {
-            "text" => {}
-            "json_object" | "json_schema" => {
-                return Err(unsupported(
-                    "response_format",
-                    "only `text` is supported by this version: it cannot promise JSON",
-                ));
-            }
-            _ => return Err(invalid("response_format.type", "must be `text`")),
-        }
-    }
+/// There is no voice.
+fn refuse_other_modalities(request: &ChatRequest) -> Result<(), ApiError> {
     let modalities = request.modalities.iter().flatten();
     if modalities.into_iter().any(|modality| modality != "text") {
         return Err(unsupported("modalities", "only `text` is supported"));

@@ -71,9 +71,24 @@ fn values_out_of_bounds_name_their_field() {
             "continue_final_message",
         ),
         (json!({"tool_choice": "maybe"}), "tool_choice"),
+        (json!({"tool_choice": "required"}), "tool_choice"),
+        (
+            json!({"tool_choice": {"type": "function", "function": {"name": "f"}}}),
+            "tool_choice.function.name",
+        ),
+        (
+            json!({"tools": [{"function": {"name": "f"}}], "tool_choice": {"type": "allowed_tools",
+                "allowed_tools": {"tools": [{"function": {"name": "g"}}]}}}),
+            "tool_choice.allowed_tools.tools",
+        ),
         (
             json!({"response_format": {"type": "xml"}}),
             "response_format.type",
+        ),
+        (
+            json!({"response_format": {"type": "json_schema",
+                "json_schema": {"name": "a b", "schema": {}}}}),
+            "response_format.json_schema.name",
         ),
         (json!({"reasoning_effort": "very high"}), "reasoning_effort"),
         (
@@ -100,17 +115,21 @@ fn values_out_of_bounds_name_their_field() {
 
 #[test]
 fn what_cannot_be_honoured_is_refused() {
-    let named = json!({"type": "function", "function": {"name": "f"}});
     for (fields, param) in [
-        (json!({"tool_choice": "required"}), "tool_choice"),
-        (json!({"tool_choice": named}), "tool_choice"),
         (
-            json!({"response_format": {"type": "json_object"}}),
-            "response_format",
+            json!({"tools": [{"function": {"name": "f", "strict": true,
+                "parameters": {"type": "object", "not": {}}}}]}),
+            "tools[0].function.parameters.not",
         ),
         (
-            json!({"response_format": {"type": "json_schema"}}),
-            "response_format",
+            json!({"response_format": {"type": "json_schema", "json_schema":
+                {"name": "x", "schema": {"properties": {"a": {"uniqueItems": true}}}}}}),
+            "response_format.json_schema.schema.properties.a.uniqueItems",
+        ),
+        (
+            json!({"response_format": {"type": "json_schema", "json_schema":
+                {"name": "x", "strict": true, "schema": {"nullable": true}}}}),
+            "response_format.json_schema.schema.nullable",
         ),
         (json!({"modalities": ["text", "audio"]}), "modalities"),
         (json!({"tools": [{"type": "web_search"}]}), "tools[0].type"),

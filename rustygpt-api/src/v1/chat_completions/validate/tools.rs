@@ -1,9 +1,11 @@
 //! Tools and which of them may be called.
 
+use super::response_format::refused;
 use super::{invalid, missing, unsupported};
 use crate::error::ApiError;
-use rustygpt_common::openai::{self, RequestTool};
+use rustygpt_common::openai::{self, NamedTool, RequestTool, ToolChoiceObject};
 use rustygpt_model::contract::{Tool, ToolChoice};
+use rustygpt_model::grammar::Schema;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -13,8 +15,6 @@ const NAME_BYTES: usize = 128;
 pub(super) fn tools(
     tools: Vec<RequestTool>,
     choice: Option<openai::ToolChoice>,
-    parallel: Option<bool>,
-    ignored: &mut Vec<String>,
 ) -> Result<(Vec<Tool>, ToolChoice), ApiError> {
     if tools.len() > TOOLS {
         return Err(invalid(
@@ -33,12 +33,10 @@ pub(super) fn tools(
         read.push(tool);
     }
     let choice = choice.map(tool_choice).transpose()?.unwrap_or_default();
+    check_choice(&choice, &names)?;
     if choice == ToolChoice::None {
         // A model that must not call does not need to know what it could.
         return Ok((Vec::new(), choice));
-    }
-    if parallel == Some(false) && !read.is_empty() {
-        ignored.push("parallel_tool_calls".to_owned());
     }
     Ok((read, choice))
 }
@@ -58,29 +56,98 @@ fn one_tool(index: usize, tool: RequestTool) -> Result<Tool, ApiError> {
         let message = format!("must have 1 to {NAME_BYTES} characters");
         return Err(invalid(&format!("{at}.function.name"), message));
     }
+    let parameters = function.parameters.map(Value::Object);
+    if let (Some(true), Some(parameters)) = (function.strict, &parameters) {
+        let at = format!("{at}.function.parameters");
+        Schema::new(parameters.clone(), true).map_err(|problem| refused(&at, &problem))?;
+        if parameters.get("type").is_some_and(|kind| kind != "object") {
+            return Err(invalid(&format!("{at}.type"), "must be `object`"));
+        }
+    }
     Ok(Tool {
         name: function.name,
         description: function.description,
-        parameters: function.parameters.map(Value::Object),
+        parameters,
         strict: function.strict,
     })
 }
 
 fn tool_choice(choice: openai::ToolChoice) -> Result<ToolChoice, ApiError> {
-    let forced = "this version cannot force a call; use `auto` or `none`";
     match choice {
         openai::ToolChoice::Mode(mode) => match mode.as_str() {
             "auto" => Ok(ToolChoice::Auto),
             "none" => Ok(ToolChoice::None),
-            "required" => Err(unsupported("tool_choice", forced)),
+            "required" => Ok(ToolChoice::Required),
             _ => Err(invalid(
                 "tool_choice",
                 "must be `none`, `auto` or `required`",
             )),
         },
-        openai::ToolChoice::Object(object) => match object.kind.as_str() {
-            "function" | "allowed_tools" | "custom" => Err(unsupported("tool_choice", forced)),
-            _ => Err(invalid("tool_choice.type", "must be `function`")),
-        },
+        openai::ToolChoice::Object(object) => chosen(object),
+    }
+}
+
+fn chosen(object: ToolChoiceObject) -> Result<ToolChoice, ApiError> {
+    match object.kind.as_str() {
+        "function" => {
+            let function = object
+                .function
+                .ok_or_else(|| missing("tool_choice.function"))?;
+            Ok(ToolChoice::Function(function.name))
+        }
+        "allowed_tools" => {
+            let at = "tool_choice.allowed_tools";
+            let allowed = object.allowed_tools.ok_or_else(|| missing(at))?;
+            let is_required = match allowed.mode.as_deref() {
+                None | Some("auto") => false,
+                Some("required") => true,
+                Some(_) => {
+                    return Err(invalid(
+                        &format!("{at}.mode"),
+                        "must be `auto` or `required`",
+                    ));
+                }
+            };
+            let name = |(index, tool): (usize, NamedTool)| {
+                let function = tool.function.map(|function| function.name);
+                function.ok_or_else(|| missing(&format!("{at}.tools[{index}].function")))
+            };
+            let names = allowed.tools.into_iter().enumerate().map(name);
+            Ok(ToolChoice::Allowed {
+                names: names.collect::<Result<_, _>>()?,
+                is_required,
+            })
+        }
+        "custom" => Err(unsupported(
+            "tool_choice",
+            "only `function` tools can be called",
+        )),
+        _ => Err(invalid(
+            "tool_choice.type",
+            "must be `function` or `allowed_tools`",
+        )),
+    }
+}
+
+/// A choice must be possible.
+fn check_choice(choice: &ToolChoice, names: &BTreeSet<String>) -> Result<(), ApiError> {
+    let known = |param: &str, name: &String| match names.contains(name) {
+        true => Ok(()),
+        false => Err(invalid(param, "is not the name of a tool")),
+    };
+    match choice {
+        ToolChoice::Auto | ToolChoice::None => Ok(()),
+        ToolChoice::Required if names.is_empty() => {
+            Err(invalid("tool_choice", "needs at least one tool"))
+        }
+        ToolChoice::Required => Ok(()),
+        ToolChoice::Function(name) => known("tool_choice.function.name", name),
+        ToolChoice::Allowed { names, .. } => {
+            let param = "tool_choice.allowed_tools.tools";
+            if names.is_empty() {
+                return Err(invalid(param, "must name at least one tool"));
+            }
+            names.iter().try_for_each(|name| known(param, name))
+        }
     }
 }
