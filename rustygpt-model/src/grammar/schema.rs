@@ -15,6 +15,8 @@ const TEXT_BYTES: usize = 512 * 1024;
 const PATTERN_BYTES: usize = 2_000;
 /// Largest count of items or properties.
 const COUNT: u64 = 1_000;
+/// Largest `multipleOf`, and the finest part of one.
+const STEP: f64 = 10_000.0;
 /// Largest length of a string.
 const LENGTH: u64 = 100_000;
 
@@ -342,6 +344,17 @@ impl Visit {
                 self.bounded(at, value, COUNT);
             }
             "minLength" | "maxLength" => self.bounded(at, value, LENGTH),
+            // llguidance 1.9 counts remainders in 32 bits.
+            "multipleOf" => {
+                let is_small = |number: f64| {
+                    let steps = number * STEP;
+                    (STEP.recip()..=STEP).contains(&number) && (steps - steps.round()).abs() < 1e-6
+                };
+                if !value.as_f64().is_some_and(is_small) {
+                    let message = format!("must be a multiple of 1/{STEP} of at most {STEP}");
+                    self.problem(at, message, true);
+                }
+            }
             _ => {
                 if !value.is_number() {
                     self.problem(at, "must be a number", true);

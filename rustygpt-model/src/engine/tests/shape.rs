@@ -69,9 +69,10 @@ pub(super) fn matches(schema: &Value, root: &Value, document: &Value) -> bool {
             required
                 .iter()
                 .all(|name| fields.contains_key(name.as_str().unwrap()))
-                && fields
-                    .iter()
-                    .all(|(name, value)| matches(&schema["properties"][name], root, value))
+                && fields.iter().all(|(name, value)| {
+                    let property = schema["properties"].get(name);
+                    property.is_some_and(|property| matches(property, root, value))
+                })
         }),
         other => panic!("{other}"),
     }

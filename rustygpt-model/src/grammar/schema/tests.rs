@@ -21,6 +21,9 @@ fn what_cannot_be_honoured_is_refused_with_its_path() {
         ".items.format"
     );
     assert_eq!(path_of(json!({"maxItems": 1e9})), ".maxItems");
+    assert_eq!(path_of(json!({"multipleOf": 999_999_999})), ".multipleOf");
+    assert_eq!(path_of(json!({"multipleOf": 0})), ".multipleOf");
+    Schema::new(json!({"type": "number", "multipleOf": 0.07}), true).unwrap();
     assert_eq!(path_of(json!(false)), "");
 }
 
