@@ -8,6 +8,7 @@ use super::elementwise::Activation;
 use super::families::{self, LanguageFamily};
 use super::feed_forward::Gated;
 use super::hyperparameters::{ExpertSizes, Hyperparameters};
+pub(crate) use super::load_error::LoadError;
 use super::names::Names;
 use super::norm::RmsNorm;
 use super::operations::{Linear, Matrix, Projections};
@@ -18,42 +19,7 @@ use crate::registry::available_memory;
 use crate::weights::{ElementType, ModelFiles, Source, TensorInfo};
 use candle_core::{DType, Device, Tensor};
 use std::borrow::Cow;
-use std::path::Path;
 use std::sync::Arc;
-
-/// Why a model could not be loaded.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
-    #[error("{0}")]
-    Invalid(String),
-    #[error("{0}")]
-    Unsupported(String),
-    #[error(transparent)]
-    Device(#[from] candle_core::Error),
-    #[error(transparent)]
-    Files(#[from] ModelError),
-}
-
-impl LoadError {
-    pub(crate) fn at(self, path: &Path) -> ModelError {
-        let path = path.to_path_buf();
-        match self {
-            Self::Invalid(reason) => ModelError::InvalidFile { path, reason },
-            Self::Unsupported(what) => ModelError::UnsupportedModel {
-                path,
-                reason: format!(
-                    "{what} is not supported; supported architectures: {}",
-                    families::supported_names()
-                ),
-            },
-            Self::Device(error) => ModelError::InvalidFile {
-                path,
-                reason: error.to_string(),
-            },
-            Self::Files(error) => error,
-        }
-    }
-}
 
 /// How a model is to be loaded.
 #[derive(Clone, Copy, Debug)]

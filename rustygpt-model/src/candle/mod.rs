@@ -18,6 +18,7 @@ mod families;
 mod feed_forward;
 mod hyperparameters;
 mod load;
+mod load_error;
 mod names;
 mod norm;
 mod operations;

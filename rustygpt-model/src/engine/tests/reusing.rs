@@ -48,6 +48,7 @@ async fn the_second_turn_on_a_long_prompt_costs_less_than_three_percent_of_the_f
         warm_passes * 100 < cold_passes * 3,
         "{warm_passes} passes of {cold_passes}"
     );
+    model.shutdown().await;
     let status = model.status();
     assert_eq!(
         status.cached_prompt_tokens_total,
@@ -98,5 +99,6 @@ async fn a_pre_empted_prompt_is_not_counted_as_found() {
     for generation in generations {
         assert_eq!(collect(generation).await[0].usage.cached_tokens, 0);
     }
+    model.shutdown().await;
     assert!(model.status().preemptions_total > 0);
 }

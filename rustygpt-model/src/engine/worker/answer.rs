@@ -178,7 +178,6 @@ impl Worker {
             reasoning_tokens: choice.reasoned,
             accepted_prediction_tokens: accepted,
             rejected_prediction_tokens: rejected,
-            ..Usage::default()
         };
         let reason = match reason {
             FinishReason::Stop if choice.decoder.has_calls() => request.shape.calls_reason(),
