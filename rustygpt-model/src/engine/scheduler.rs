@@ -6,10 +6,10 @@
 //! The rules:
 //! - every running sequence reads at least one token in every step; what that leaves of the step's
 //!   tokens goes to prompts, but beside an answer that is being written only as many as keep the
-//!   step within twice its time without them ([`pace`]). So a long prompt never stalls an answer,
+//!   step within twice its time without them (`pace`). So a long prompt never stalls an answer,
 //!   and no prompt stands still;
 //! - users share alike: who has had the fewest tokens is admitted first and has his prompts read
-//!   first ([`tenants`], [`share`]). A user who asks for less than his share, as who waits for each
+//!   first (`tenants`, `share`). A user who asks for less than his share, as who waits for each
 //!   answer before he asks again, leaves the rest to the others: running answers are never held
 //!   back for fairness, since that would gain nobody much;
 //! - a user's sequences are admitted in order of arrival within a priority. The first of the user
