@@ -54,7 +54,7 @@ def test_a_forced_call(ask, choice, reason):
 
 
 def test_a_streamed_call(client):
-    messages = [user("Hello")]
+    messages = user("Hello")
     with client.chat.completions.stream(
         model=MODEL, messages=messages, tool_choice="required", seed=3, **ONE
     ) as stream:
@@ -71,7 +71,7 @@ def test_a_streamed_call(client):
 def test_a_parsed_answer(client):
     for seed in range(3):
         answer = client.chat.completions.parse(
-            model=MODEL, messages=[user("Hello")], response_format=Order, seed=seed, max_tokens=600
+            model=MODEL, messages=user("Hello"), response_format=Order, seed=seed, max_tokens=600
         )
         assert isinstance(answer.choices[0].message.parsed, Order)
 
@@ -84,7 +84,7 @@ def test_json_mode(ask):
 def test_tool_results_are_taken_back(client):
     call = {"id": "call_1", "type": "function", "function": {"name": "order", "arguments": '{"kind": "small"}'}}
     messages = [
-        user("Hello"),
+        *user("Hello"),
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "call_1", "content": "done"},
     ]
