@@ -442,7 +442,10 @@ impl Scheduler {
             (_, Some(most)) => budget.min(most),
             (answers, None) => {
                 let first = FIRST_PROMPT_TOKENS_BESIDE_ANSWERS;
-                budget.min(self.pace.prompt_tokens_beside(answers, first))
+                // The first token of each prompt is given already.
+                let prompts = readers.len() - answers;
+                let beside = self.pace.prompt_tokens_beside(answers, first);
+                budget.min(beside.saturating_sub(prompts))
             }
         };
         share::share(readers, budget)

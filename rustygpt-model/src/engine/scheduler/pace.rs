@@ -5,11 +5,12 @@ use std::time::Duration;
 
 /// The weight of what was known before a measurement.
 const MEMORY: f64 = 0.8;
+/// The same where an answer's step took longer than known: another program that took the cores for a
+/// moment must not make room for prompts.
+const MEMORY_OF_LESS: f64 = 0.95;
 /// How much longer than a step of answers alone a step may take because of prompts beside them.
 /// The promise is twice; the rest is for the noise.
-const STRETCH: f64 = 0.9;
-/// Fewer prompt tokens beside answers are not worth a pass over the weights.
-const LEAST_PROMPT_TOKENS: usize = 16;
+const STRETCH: f64 = 0.7;
 /// Where nothing was measured: what an extra row costs, as a part of what a sequence's row costs. Low
 /// enough to try, and then it is measured.
 const FIRST_ROW_PRICE: f64 = 0.3;
@@ -25,8 +26,8 @@ pub(super) struct Pace {
     prompt_token: Option<f64>,
 }
 
-fn blend(known: &mut f64, measured: f64) {
-    *known = *known * MEMORY + measured * (1.0 - MEMORY);
+fn blend(known: &mut f64, measured: f64, memory: f64) {
+    *known = *known * memory + measured * (1.0 - memory);
 }
 
 impl Pace {
@@ -39,7 +40,11 @@ impl Pace {
         if prompt_rows == 0 {
             if answer_rows < KINDS {
                 let known = self.answers.entry(answer_rows).or_insert(seconds);
-                blend(known, seconds);
+                let memory = match seconds > *known {
+                    true => MEMORY_OF_LESS,
+                    false => MEMORY,
+                };
+                blend(known, seconds, memory);
             }
             return;
         }
@@ -52,7 +57,7 @@ impl Pace {
         match &mut self.prompt_token {
             // A step of prompts alone says least about what one costs beside answers.
             Some(_) if answer_rows == 0 => {}
-            Some(known) => blend(known, each),
+            Some(known) => blend(known, each, MEMORY),
             None => self.prompt_token = Some(each),
         }
     }
@@ -65,12 +70,11 @@ impl Pace {
     }
 
     /// How many prompt tokens a step with so many rows of answers may read, so that it takes no
-    /// more than twice as long as without; `start` while nothing is known.
+    /// more than twice as long as without; `start` while nothing is known. 0 holds no prompt up:
+    /// each reads one token in every step anyway.
     pub(super) fn prompt_tokens_beside(&self, answer_rows: usize, start: usize) -> usize {
         match (self.of_answers(answer_rows), self.prompt_token) {
-            (Some(alone), Some(each)) if each > 0.0 => {
-                ((alone * STRETCH / each) as usize).max(LEAST_PROMPT_TOKENS)
-            }
+            (Some(alone), Some(each)) if each > 0.0 => (alone * STRETCH / each) as usize,
             (Some(_), Some(_)) => usize::MAX,
             _ => start,
         }
@@ -116,11 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_machine_still_reads_prompts() {
+    fn where_prompts_cost_much_answers_go_first() {
         let mut pace = Pace::default();
         pace.note(1, 0, Duration::from_millis(10));
         pace.note(1, 64, Duration::from_secs(1));
-        assert_eq!(pace.prompt_tokens_beside(1, 64), LEAST_PROMPT_TOKENS);
+        assert_eq!(pace.prompt_tokens_beside(1, 64), 0);
+        for _ in 0..20 {
+            pace.note(1, 0, Duration::from_millis(100));
+        }
+        assert!(pace.prompt_tokens_beside(1, 64) > 1);
     }
 
     #[test]
