@@ -3,13 +3,19 @@
 use super::tree::Tree;
 
 /// Which crate may depend on which. A new arrow is a new word here and a sentence in `dev.md`.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("rustygpt-common", &[]),
     ("rustygpt-utils", &[]),
+    ("rustygpt-db", &["rustygpt-utils"]),
     ("rustygpt-model", &["rustygpt-common", "rustygpt-utils"]),
     (
         "rustygpt-orchestrator",
-        &["rustygpt-common", "rustygpt-utils", "rustygpt-model"],
+        &[
+            "rustygpt-common",
+            "rustygpt-utils",
+            "rustygpt-db",
+            "rustygpt-model",
+        ],
     ),
     (
         "rustygpt-api",
@@ -25,6 +31,7 @@ const ARROWS: [(&str, &[&str]); 6] = [
         &[
             "rustygpt-common",
             "rustygpt-utils",
+            "rustygpt-db",
             "rustygpt-model",
             "rustygpt-orchestrator",
             "rustygpt-api",

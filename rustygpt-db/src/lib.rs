@@ -1,0 +1,7 @@
+//! What RustyGPT remembers: one contract ([`store`]), two homes, one proof.
+//!
+//! Each method of the contract is one atomic act: it happens whole or not at all, and what it
+//! tells the audit log and the task queue happens with it. Nothing outside this crate says SQL;
+//! nothing in it decides who may do what, hashes a password or reads a clock.
+
+pub mod store;
