@@ -3,7 +3,7 @@
 use crate::config::Settings;
 use crate::config::settings::ModelChoice;
 use crate::faults::ModelFact;
-use crate::models_on_disk;
+use crate::{models_on_disk, starter};
 use anyhow::{Context as _, Result, bail};
 use rustygpt_api::listener::tls;
 use rustygpt_api::{ApiParts, ApiState, HostPolicy, Networks, Origin, RequestLimits, ServeOptions};
@@ -217,7 +217,7 @@ fn load_language(
 }
 
 /// Loads every model that the settings name; without any, those in the models folder that can be
-/// loaded.
+/// loaded; without those, the built-in one.
 pub(crate) fn load_models(settings: &Settings) -> Result<Models> {
     let mut models = Models::new();
     let now = SystemClock.unix_seconds();
@@ -248,6 +248,18 @@ pub(crate) fn load_models(settings: &Settings) -> Result<Models> {
                     let path = choice.path.display();
                     tracing::warn!(%path, error = %format!("{error:#}"), "model left out");
                 }
+            }
+        }
+    }
+    if settings.models.is_empty()
+        && models.loaded().next().is_none()
+        && let Some(choice) = starter::find(settings)
+    {
+        match load_model(settings, &choice, 1) {
+            Ok(model) => models.insert(model, now)?,
+            Err(error) => {
+                let path = choice.path.display();
+                tracing::warn!(%path, error = %format!("{error:#}"), "built-in model left out");
             }
         }
     }
@@ -359,6 +371,11 @@ pub(crate) fn choose_model(settings: &Settings, name: &str) -> Result<ModelChoic
             path: model.path.clone(),
             id: Some(model.id.clone()),
         });
+    }
+    if name == starter::ID
+        && let Some(choice) = starter::find(settings)
+    {
+        return Ok(choice);
     }
     let looks_like_a_path = name.ends_with(".gguf") || name.starts_with(['.', '/', '~']);
     if looks_like_a_path {

@@ -13,6 +13,7 @@ mod models_on_disk;
 mod network;
 mod output;
 mod server_record;
+mod starter;
 
 use anyhow::Result;
 use arguments::{Arguments, Command, ConfigAction};

@@ -3,8 +3,8 @@
 use crate::arguments::{ChatArguments, SamplingArguments};
 use crate::config::Settings;
 use crate::conversation::{Partner, Piece, Prompt, message};
-use crate::{api_key, compose, models_on_disk, output, server_record};
-use anyhow::{Result, bail};
+use crate::{api_key, compose, models_on_disk, output, server_record, starter};
+use anyhow::{Context as _, Result, bail};
 use rustygpt_model::contract::{Message, Role};
 use rustygpt_utils::paths;
 use rustygpt_utils::tasks::Tasks;
@@ -110,11 +110,13 @@ async fn partner(
         None => {
             let mut found = models_on_disk::in_folder(&settings.models_dir);
             match found.len() {
-                0 => bail!(
-                    "there is no model in {}; get one: rustygpt pull \
-                     Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M",
-                    settings.models_dir.display()
-                ),
+                0 => starter::find(settings).with_context(|| {
+                    format!(
+                        "there is no model in {}; get one: rustygpt pull \
+                         Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M",
+                        settings.models_dir.display()
+                    )
+                })?,
                 1 => found.remove(0),
                 _ => bail!("say which model: rustygpt chat MODEL   (rustygpt models lists them)"),
             }

@@ -4,7 +4,7 @@ use crate::arguments::{Client, ServeArguments};
 use crate::commands::env::{address_url, snippet};
 use crate::config::Settings;
 use crate::server_record::ServerRecord;
-use crate::{api_key, compose, output};
+use crate::{api_key, compose, output, starter};
 use anyhow::{Context as _, Result, bail};
 use rustygpt_model::engine::AnyModel;
 use rustygpt_orchestrator::models::Models;
@@ -67,6 +67,9 @@ pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Resul
         "http"
     };
     output::line(&format!("listening on {scheme}://{bound}"))?;
+    if starter::is_alone(&models) {
+        output::remark(starter::BANNER);
+    }
     if arguments.show_clients {
         show_clients(settings.public_url.as_ref().unwrap_or(&url), &key, &models)?;
     }

@@ -98,7 +98,7 @@ use Group::{Connection, Engine, Global, Hidden, Server};
 use Kind::{Choice, List, Number, Path, Size, Switch, Text};
 
 /// Every setting there is.
-pub(crate) static KEYS: [Key; 29] = [
+pub(crate) static KEYS: [Key; 30] = [
     key(
         "data_dir",
         Global,
@@ -180,6 +180,13 @@ pub(crate) static KEYS: [Key; 29] = [
         List,
         "NAME=ID",
         "Another name for a model; may be given again",
+    ),
+    key(
+        "starter",
+        Engine,
+        Path,
+        "FILE",
+        "The built-in model, for when there is no other; 'none' to do without [default: what came with the program]",
     ),
     key(
         "ctx",

@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) port: u16,
     pub(crate) api_key: Option<String>,
     pub(crate) models: Vec<ModelChoice>,
+    /// The built-in model's file, where a person names one.
+    pub(crate) starter: Option<PathBuf>,
     /// `(alias, id)`.
     pub(crate) aliases: Vec<(String, String)>,
     pub(crate) context_length: Option<usize>,
@@ -86,6 +88,7 @@ impl Settings {
                 .iter()
                 .map(|text| read.model(text))
                 .collect::<Result<_>>()?,
+            starter: read.path("starter"),
             aliases: read
                 .list("alias")
                 .iter()

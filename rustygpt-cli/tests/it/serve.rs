@@ -16,7 +16,8 @@ fn question(model: &str, more: &str) -> String {
 #[test]
 fn without_a_model_it_starts_says_so_and_ends_when_told() {
     let home = Home::new();
-    let server = Server::start(home.rustygpt(&["serve", "--port", "0"]));
+    let without = ["serve", "--port", "0", "--starter", "none"];
+    let server = Server::start(home.rustygpt(&without));
     assert_eq!(server.ask("GET", "/healthz", "", "").0, 200);
     assert_eq!(
         server.ask("GET", "/v1/models", "", "").0,
