@@ -2,7 +2,7 @@
 # From a fresh machine to a running server: installs what is missing, builds the release binary and
 # starts it in the foreground (Ctrl-C stops it). May be run again at any time.
 #
-#   ./scripts/up.sh                              serve every model in the models folder
+#   ./scripts/up.sh                              serve every model in the models folder, or else the built-in one
 #   ./scripts/up.sh --model FILE.gguf            serve this one
 #   ./scripts/up.sh --pull org/name[:quant]      download it first, then serve it
 #   ./scripts/up.sh --build-only                 stop after the build
@@ -11,6 +11,7 @@
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
+checkout=$PWD
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
@@ -47,5 +48,10 @@ cd "$here"
 for pull in ${pulls[@]+"${pulls[@]}"}; do
     "$target/release/rustygpt" pull "$pull"
 done
+# A program that is built elsewhere does not find the checkout's model by itself.
+starter="$checkout/models/starter/rustygpt-starter-q8_0.gguf"
+if [ -z "${RUSTYGPT_STARTER:-}" ] && [ -f "$starter" ] && [ -n "${CARGO_TARGET_DIR:-}" ]; then
+    export RUSTYGPT_STARTER="$starter"
+fi
 say "starting the server; Ctrl-C stops it"
 exec "$target/release/rustygpt" serve --show-clients ${arguments[@]+"${arguments[@]}"}

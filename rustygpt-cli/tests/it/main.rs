@@ -17,5 +17,6 @@ mod models;
 mod pull;
 mod run;
 mod serve;
+mod starter;
 mod template;
 mod tokenize;
