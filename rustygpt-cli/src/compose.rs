@@ -235,32 +235,22 @@ pub(crate) fn load_models(settings: &Settings) -> Result<Models> {
     }
     if settings.models.is_empty() {
         let found = models_on_disk::in_folder(&settings.models_dir);
-        for choice in &found {
-            // One bad file in the folder must not keep the others from answering.
-            match load_model(settings, choice, share(&found)) {
-                Ok(model) => {
+        let mut load_what_can_be = |found: &[ModelChoice]| {
+            for choice in found {
+                // One bad file must not keep the others from answering.
+                let loaded = load_model(settings, choice, share(found)).and_then(|model| {
                     announce(&model);
-                    if let Err(error) = models.insert(model, now) {
-                        tracing::warn!(%error, path = %choice.path.display(), "model left out");
-                    }
-                }
-                Err(error) => {
+                    Ok(models.insert(model, now)?)
+                });
+                if let Err(error) = loaded {
                     let path = choice.path.display();
                     tracing::warn!(%path, error = %format!("{error:#}"), "model left out");
                 }
             }
-        }
-    }
-    if settings.models.is_empty()
-        && models.loaded().next().is_none()
-        && let Some(choice) = starter::find(settings)
-    {
-        match load_model(settings, &choice, 1) {
-            Ok(model) => models.insert(model, now)?,
-            Err(error) => {
-                let path = choice.path.display();
-                tracing::warn!(%path, error = %format!("{error:#}"), "built-in model left out");
-            }
+            models.loaded().next().is_some()
+        };
+        if !load_what_can_be(&found) {
+            load_what_can_be(starter::find(settings).as_slice());
         }
     }
     for (alias, id) in &settings.aliases {

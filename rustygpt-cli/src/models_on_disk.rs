@@ -2,6 +2,7 @@
 
 use crate::config::Settings;
 use crate::config::settings::ModelChoice;
+use crate::starter;
 use rustygpt_model::registry::{self, FoundModel};
 use std::path::Path;
 
@@ -25,8 +26,12 @@ pub(crate) fn in_folder(folder: &Path) -> Vec<ModelChoice> {
     let found = registry::scan_folder(folder).into_iter();
     found
         .map(|model| ModelChoice {
+            id: Some(if starter::is_it(&model.path) {
+                starter::ID.to_owned()
+            } else {
+                model.id
+            }),
             path: model.path,
-            id: Some(model.id),
         })
         .collect()
 }

@@ -24,7 +24,8 @@ pub(crate) fn find(settings: &Settings) -> Option<ModelChoice> {
         None => {
             // Its real place, where a link was started.
             let program = std::env::current_exe().and_then(std::fs::canonicalize);
-            let places = program.map(|program| places(&program)).unwrap_or_default();
+            let mut places = program.map(|program| places(&program)).unwrap_or_default();
+            places.push(settings.models_dir.join(FILE));
             places.into_iter().find(|place| place.is_file())
         }
     };
@@ -32,6 +33,11 @@ pub(crate) fn find(settings: &Settings) -> Option<ModelChoice> {
         path,
         id: Some(ID.to_owned()),
     })
+}
+
+/// Whether a file is the built-in model, as its name says.
+pub(crate) fn is_it(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == FILE)
 }
 
 /// Whether the built-in model is the only one that answers.

@@ -66,10 +66,10 @@ pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Resul
     } else {
         "http"
     };
-    output::line(&format!("listening on {scheme}://{bound}"))?;
     if starter::is_alone(&models) {
         output::remark(starter::BANNER);
     }
+    output::line(&format!("listening on {scheme}://{bound}"))?;
     if arguments.show_clients {
         show_clients(settings.public_url.as_ref().unwrap_or(&url), &key, &models)?;
     }

@@ -59,7 +59,7 @@ fn a_conversation_attaches_to_the_server_that_runs() {
 
 #[test]
 fn without_server_and_model_it_says_how_to_get_one() {
-    let ran = Home::new().run_with(&["chat"], b"Hello\n");
+    let ran = Home::new().run_with(&["chat", "--starter", "none"], b"Hello\n");
     assert!(ran.error().contains("rustygpt pull"), "{ran:?}");
 }
 

@@ -110,10 +110,15 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts `serve` and waits for the line that says where it listens.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_with_errors_to(command, Stdio::null())
+    }
+
+    /// As [`Self::start`]; standard error goes where the caller can read it.
+    pub(crate) fn start_with_errors_to(mut command: Command, errors: impl Into<Stdio>) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(errors)
             .spawn()
             .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
