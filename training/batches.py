@@ -21,8 +21,8 @@ IGNORED = -100
 # An answer that is known by heart teaches little after its first words, which say that it was the right one to give.
 # So most conversations of these kinds end there, and twice as many questions are read in the same time.
 LEARNT_BY_HEART = {"product", "survival", "outside", "talk"}
-CUT_SHARE = 0.85
-SHORTEST_CUT, LONGEST_CUT = 5, 14
+CUT_SHARE = 0.92
+SHORTEST_CUT, LONGEST_CUT = 4, 9
 ROUND = 8  # rows are padded to a multiple, so that few shapes occur
 
 
@@ -38,14 +38,16 @@ def encode(conversation: mix.Conversation, tokenizer: Tokenizer, longest: int, r
     """The ids of a conversation, and for each whether it is to be learnt."""
     ids: list[int] = []
     learnt: list[bool] = []
+    first = 0  # words of an answer that are learnt
     for text, is_learnt in template.segments(conversation.system, conversation.tools, conversation.turns):
         piece = tokenizer.encode(text).ids
+        first = len(piece)
+        if is_learnt and conversation.kind in LEARNT_BY_HEART and random.random() < CUT_SHARE:
+            first = min(first, random.randint(SHORTEST_CUT, LONGEST_CUT))
         ids += piece
-        learnt += [is_learnt] * len(piece)
-    if conversation.kind in LEARNT_BY_HEART and random.random() < CUT_SHARE:
-        last = len(piece) - random.randint(SHORTEST_CUT, LONGEST_CUT)
-        ids, learnt = ids[: len(ids) - max(0, last)], learnt[: len(learnt) - max(0, last)]
-    return ids[: longest + 1], learnt[: longest + 1]
+        learnt += [is_learnt] * first + [False] * (len(piece) - first)
+    end = len(ids) - (len(piece) - first)
+    return ids[: min(end, longest + 1)], learnt[: min(end, longest + 1)]
 
 
 def pool(index: int, seed: int, tokenizer: Tokenizer, tokens: int, longest: int, shares: dict[str, int]) -> list[Batch]:

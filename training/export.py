@@ -22,7 +22,7 @@ def write(path: Path, shape: Shape, weights: dict[str, torch.Tensor], vocabulary
     """One GGUF file. With `quantised`, matrices are Q8_0; norms are F32 in both."""
     writer = gguf.GGUFWriter(path, "qwen3")
     writer.add_name(NAME)
-    writer.add_description("The small built-in model of RustyGPT: its handbook, survival and first-aid basics, small jobs.")
+    writer.add_description("The small built-in model of RustyGPT: its handbook, survival and first-aid basics.")
     writer.add_license("MIT OR Apache-2.0")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0 if quantised else gguf.LlamaFileType.ALL_F32)
     writer.add_context_length(shape.context)

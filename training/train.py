@@ -14,17 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
 import batches
 from corpus import mix
-from model import PRESETS, Starter
+from model import PRESETS, ReadLoss, Starter
 from muon import Muon
 
 # Per preset: planned tokens, tokens of a step, tokens of the decay, learning rates of Muon and AdamW, kinds,
 # processes that make batches.
 PLANS = {
-    "cpu": {"tokens": 16_000_000, "step": 2048, "decay": 1_500_000, "muon": 0.02, "adam": 3e-3, "shares": mix.BASICS, "workers": 0},
+    "cpu": {"tokens": 12_000_000, "step": 2048, "decay": 1_500_000, "muon": 0.02, "adam": 3e-3, "shares": mix.BASICS, "workers": 0},
     "gpu": {"tokens": 600_000_000, "step": 65_536, "decay": 120_000_000, "muon": 0.02, "adam": 2e-3, "shares": mix.SHARES, "workers": 12},
 }
 WARM_UP_STEPS = 60
@@ -88,9 +87,8 @@ def train(folder: Path, preset: str, seed: int, stop_at: float) -> None:
         inputs, targets = batch.inputs.to(device), batch.targets.to(device)
         with autocast:
             states = model(inputs)
-            wanted = targets != batches.IGNORED
-            logits = model.logits(states[wanted])
-        loss = F.cross_entropy(logits.float(), targets[wanted])
+        wanted = targets != batches.IGNORED
+        loss = ReadLoss.apply(states[wanted], model.token_embd.weight, targets[wanted])
         loss.backward()
         for optimizer in chosen:
             optimizer.step()
@@ -101,9 +99,9 @@ def train(folder: Path, preset: str, seed: int, stop_at: float) -> None:
         done["pool"] = index + 1
         if (folder / "finish").exists() and done["decay_from"] > done["tokens"]:
             done["decay_from"] = done["tokens"]
-        if len(losses) == 50:
+        if len(losses) == 20:
             now = time.time()
-            line = {"step": done["step"], "tokens": done["tokens"], "loss": round(sum(losses) / 50, 4), "rate": round(share, 3),
+            line = {"step": done["step"], "tokens": done["tokens"], "loss": round(sum(losses) / 20, 4), "rate": round(share, 3),
                     "tokens_per_second": round((done["tokens"] - shown_tokens) / (now - shown))}
             print(json.dumps(line), flush=True)
             shown, shown_tokens, losses = now, done["tokens"], []

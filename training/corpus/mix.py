@@ -8,16 +8,12 @@ from random import Random
 from . import forbidden, intents, outside, passages, phrases, titles, tools
 
 FOLDER = Path(__file__).parent
-# Parts of a hundred of the conversations: all abilities, and what a short training can reach.
+# Parts of the conversations, by kind: all abilities, and what a short training can reach.
 SHARES = {"product": 22, "survival": 22, "outside": 16, "talk": 4, "passages": 16, "filling": 2, "titles": 6, "intents": 7,
           "tools": 8, "mixed": 2}
-BASICS = {"product": 34, "survival": 32, "outside": 16, "talk": 8, "intents": 5, "titles": 5}
+BASICS = {"product": 78, "survival": 66, "outside": 40, "talk": 13, "mixed": 3}
 SYSTEMS = ["You are a helpful assistant.", "You are RustyGPT.", "Answer briefly.", "You are a friendly assistant.", "Be concise.",
            "You help the user.", "You are a helpful AI assistant. Answer the user's questions."]
-
-FILLERS = """just exactly maybe again really actually usually always today here also still only quickly properly safely
-myself anyway somehow currently normally directly simply right first best possible please when I'm at home on my own
-for my kid in our flat if possible without help""".split()
 
 
 @dataclass
@@ -40,9 +36,7 @@ class Book:
         """A question in one of its wordings, and its answer."""
         fact = random.choice(self.facts)
         question = phrases.expand(random.choice(fact.questions), random, self.names)
-        if random.random() < 0.12:
-            question = phrases.loosen(question, FILLERS, random)
-        return phrases.as_written(question, random), random.choice(fact.answers)
+        return phrases.asked(question, random), random.choice(fact.answers)
 
 
 BOOKS = {name: Book(name) for name in ("product", "survival", "talk")}

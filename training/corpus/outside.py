@@ -4,7 +4,7 @@ from pathlib import Path
 from random import Random
 
 from . import names
-from .phrases import as_written, expand
+from .phrases import asked, expand
 
 FOLDER = Path(__file__).parent
 PULL = "rustygpt pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M"
@@ -53,7 +53,7 @@ def question(random: Random) -> str:
         text = text.replace("<n>", str(random.randint(2, 99)), 1)
     if text.count("<t>") == 2:
         text = text.replace("<t>", topic_of(topics, random), 1)
-    return as_written(expand(text, random, few), random)
+    return asked(expand(text, random, few), random)
 
 
 def topic_of(topics: list[str], random: Random) -> str:

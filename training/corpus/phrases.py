@@ -81,14 +81,54 @@ def as_written(text: str, random: Random) -> str:
     return text
 
 
-def loosen(text: str, fillers: list[str], random: Random) -> str:
+FILLERS = """just exactly maybe again really actually usually always today here also still only quickly properly safely
+myself anyway somehow currently normally directly simply right first best possible please when I'm at home on my own
+for my kid in our flat if possible without help""".split()
+# Words that a search query does without. Those that turn a question round (not, without, how many) stay.
+SMALL_WORDS = frozenset("""a an the is are was be do does did can could may should must will would i you he she it we they my your
+his her our me him to of in on at for from with by this that these there and or if so how what have has""".split())
+# What people say around a question. None of it hints at what the question is about.
+BEFORE = """I am new here.|I have a question.|We talked about it yesterday.|My boss wants to know.|I looked everywhere.|This may be simple.
+I am not an expert.|Sorry to bother you.|My brother asked me this.|I am in a hurry.|It is late.|I tried to find out.|We are two people.
+I read about it.|Good to have you.|My wife says you know.|I need to know this today.|Maybe you can help.|Just wondering.|It is my first time.
+I could not sleep.|We had a talk at lunch.|My neighbour could not say.|I am a bit lost here.|I forgot it again.|Be brief.""".replace("\n", "|").split("|")
+AFTER = """I have no idea.|Be quick.|I am waiting.|Keep it short.|I really want to know.|Nobody could tell me.|Just the facts.|In simple words.
+I need it now.|Thanks in advance.|That is all.|Does anyone know?|I am curious.|It matters to me.|Tell me more.""".replace("\n", "|").split("|")
+
+
+def asked(text: str, random: Random) -> str:
+    """A question as it may come: roughly worded, as people type, and with things said around it.
+
+    All kinds of questions go through this alike, so that none of it tells a kind.
+    """
+    chance = random.random()
+    if chance < 0.22:
+        text = loosen(text, random)
+    elif chance < 0.32:
+        text = query(text)
+    text = as_written(text, random)
+    if random.random() < 0.12:
+        before = random.choice(BEFORE)
+        text = f"{before if random.random() < 0.6 else before.lower()} {text}"
+    elif random.random() < 0.06:
+        text = f"{text} {random.choice(AFTER)}"
+    return text
+
+
+def loosen(text: str, random: Random) -> str:
     """A question in which words were lost or came in, so that the words that matter must be found among others."""
     words = text.split(" ")
-    if len(words) > 4:
+    for _ in range(len(words) // 5):
         del words[random.randrange(len(words))]
     for _ in range(random.choice([0, 1, 2])):
-        words.insert(random.randint(0, len(words)), random.choice(fillers))
+        words.insert(random.randint(0, len(words)), random.choice(FILLERS))
     return " ".join(words)
+
+
+def query(text: str) -> str:
+    """A question as typed into a search box: without small words, where enough is left."""
+    words = [word for word in text.split(" ") if word.lower().strip(",.?!") not in SMALL_WORDS]
+    return " ".join(words) if len(words) >= 2 else text
 
 
 def slip(text: str, random: Random) -> str:
