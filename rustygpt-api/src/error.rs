@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use rustygpt_common::error_code::ErrorCode;
 use rustygpt_common::openai::ErrorEnvelope;
+use rustygpt_common::sse::Event;
 use rustygpt_model::contract::ModelError;
 use rustygpt_orchestrator::UseCaseError;
 use std::error::Error;
@@ -95,6 +96,23 @@ impl ApiError {
         ErrorEnvelope::new(self.code, self.message.clone(), self.param.clone())
     }
 
+    /// What went wrong.
+    pub(crate) fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// The body as an event of a stream that has begun.
+    pub(crate) fn event(&self) -> String {
+        match serde_json::to_string(&self.envelope()) {
+            Ok(json) => Event::data(json).encode(),
+            // Plain structs of strings always serialise.
+            Err(error) => {
+                tracing::error!(%error, "an event could not be written");
+                String::new()
+            }
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self.code {
             ErrorCode::InvalidJson
@@ -154,6 +172,13 @@ impl From<UseCaseError> for ApiError {
             UseCaseError::WrongKind { .. } => {
                 Self::at(ErrorCode::ModelNotSupported, "model", error.to_string())
             }
+            UseCaseError::NoRoom { .. } => {
+                Self::at(ErrorCode::Unavailable, "model", error.to_string())
+            }
+            UseCaseError::NotLoaded { ref cause, .. } => Self {
+                inside: Some(Arc::clone(cause) as _),
+                ..Self::at(ErrorCode::Unavailable, "model", error.to_string())
+            },
             UseCaseError::Model(error) => error.into(),
         }
     }

@@ -26,7 +26,7 @@ pub(crate) async fn alive() -> Json<Health> {
 /// Tells whether a model can answer.
 #[utoipa::path(get, path = "/readyz", tag = "server", operation_id = "get_ready", security(()),
     responses(
-        (status = 200, description = "A model is loaded and every engine runs.", body = Health),
+        (status = 200, description = "There are models, those that stay in memory are there and every engine runs.", body = Health),
         (status = 503, description = "No model can answer.", body = ErrorEnvelope),
     ))]
 pub(crate) async fn ready(State(state): State<ApiState>) -> Result<Json<Health>, ApiError> {

@@ -2,6 +2,7 @@
 
 use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
+use rustygpt_model::engine::AnyModel;
 use rustygpt_orchestrator::models::Models;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const FIRST_TOKEN_SECONDS: &str = "rustygpt_time_to_first_token_seconds";
 const INTER_TOKEN_SECONDS: &str = "rustygpt_inter_token_seconds";
 
 /// Gauges read from the engines when somebody asks.
-const GAUGES: [(&str, &str); 11] = [
+const GAUGES: [(&str, &str); 12] = [
     (
         "rustygpt_choices_running",
         "Choices that are being answered.",
@@ -50,6 +51,10 @@ const GAUGES: [(&str, &str); 11] = [
     (
         "rustygpt_engine_running",
         "1 while the model's engine runs.",
+    ),
+    (
+        "rustygpt_model_bytes",
+        "Memory that the model takes; 0 while it is not loaded.",
     ),
 ];
 
@@ -138,8 +143,11 @@ impl Measurements {
 
     /// Everything in Prometheus' text format; the engines are asked now.
     pub(crate) fn render(&self, models: &Models) -> String {
-        for model in models.loaded() {
-            let status = model.status();
+        for overview in models.overview() {
+            // A model that was unloaded must not be shown as it was.
+            let status = overview.model.as_ref().map(AnyModel::status);
+            let is_running = status.as_ref().is_some_and(|it| it.stopped.is_none());
+            let status = status.unwrap_or_default();
             let values = [
                 status.running as f64,
                 status.waiting as f64,
@@ -151,10 +159,11 @@ impl Measurements {
                 status.guesses_total as f64,
                 status.guesses_come_true_total as f64,
                 status.tokens_per_second,
-                f64::from(u8::from(status.stopped.is_none())),
+                f64::from(u8::from(is_running)),
+                overview.standing.bytes as f64,
             ];
             for ((name, _), value) in GAUGES.into_iter().zip(values) {
-                let key = model_key(name, &model.description().id);
+                let key = model_key(name, &overview.about.id);
                 self.recorder.register_gauge(&key, &METADATA).set(value);
             }
         }

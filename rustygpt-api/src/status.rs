@@ -7,9 +7,10 @@ use axum::Json;
 use axum::extract::State;
 use rustygpt_common::openai::ErrorEnvelope;
 use rustygpt_model::contract::ModelKind;
-use rustygpt_model::engine::AnyModel;
 use rustygpt_orchestrator::UseCaseError;
 use rustygpt_orchestrator::access::{Action, Thing, authorize};
+use rustygpt_orchestrator::models::Overview;
+use rustygpt_orchestrator::models::residency::Phase;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,7 +19,9 @@ use utoipa::ToSchema;
 pub(crate) struct ServerStatus {
     /// The version of RustyGPT.
     version: &'static str,
-    /// The models, sorted by id.
+    /// Bytes that all loaded models together may take; `null` where nothing bounds them.
+    model_memory_bytes: Option<u64>,
+    /// The models, loaded or not, sorted by id.
     models: Vec<ModelStatus>,
 }
 
@@ -29,7 +32,7 @@ pub(crate) struct ModelStatus {
     id: String,
     /// `language` or `embedding`.
     kind: &'static str,
-    /// Numbers in a vector of a model that embeds.
+    /// Numbers in a vector of a model that embeds; known while it is loaded.
     dimensions: Option<usize>,
     /// The architecture's name in its file.
     architecture: String,
@@ -37,10 +40,17 @@ pub(crate) struct ModelStatus {
     quantization: String,
     /// Number of weights.
     parameters: u64,
-    /// Tokens that prompt and answer may have together.
-    context_length: usize,
-    /// `running`, or why it stopped.
+    /// Tokens that prompt and answer may have together; of a model that is not loaded, those it
+    /// is likely to allow.
+    context_length: Option<usize>,
+    /// `running`, or why it stopped; `not loaded`, `waiting for memory`, `loading` or `unloading`.
     state: String,
+    /// Bytes of memory that it takes: weights, cache and working space.
+    memory_bytes: u64,
+    /// Whether it stays in memory, however long nobody uses it.
+    is_pinned: bool,
+    /// Requests that wait until it is loaded.
+    waiting_for_load: usize,
     /// Choices that can be answered at once; for a model that embeds these are requests.
     slots: usize,
     /// Choices that are being answered.
@@ -72,29 +82,48 @@ pub(crate) async fn show(
     Asker(caller): Asker,
 ) -> Result<Json<ServerStatus>, ApiError> {
     authorize(&caller, Action::View, Thing::Status).map_err(UseCaseError::from)?;
-    let models = state.models.loaded().map(ModelStatus::of).collect();
+    let models = state.models.overview().map(ModelStatus::of).collect();
     Ok(Json(ServerStatus {
         version: env!("CARGO_PKG_VERSION"),
+        model_memory_bytes: state.models.memory(),
         models,
     }))
 }
 
 impl ModelStatus {
-    fn of(model: &AnyModel) -> Self {
-        let description = model.description();
-        let status = model.status();
+    fn of(overview: Overview<'_>) -> Self {
+        let Overview {
+            about,
+            standing,
+            model,
+        } = overview;
+        let description = model.as_ref().map(|model| model.description());
+        let status = model.as_ref().map(|model| model.status());
+        let status = status.unwrap_or_default();
         Self {
-            id: description.id.clone(),
-            kind: description.kind.name(),
-            dimensions: match description.kind {
-                ModelKind::Embedding { dimensions, .. } => Some(dimensions),
-                ModelKind::Language => None,
+            id: about.id.clone(),
+            kind: about.capability.name(),
+            dimensions: match description.map(|description| description.kind) {
+                Some(ModelKind::Embedding { dimensions, .. }) => Some(dimensions),
+                Some(ModelKind::Language) | None => None,
             },
-            architecture: description.architecture.clone(),
-            quantization: description.quantization.clone(),
-            parameters: description.parameters,
-            context_length: description.context_length,
-            state: status.stopped.unwrap_or_else(|| "running".to_owned()),
+            architecture: about.architecture.clone(),
+            quantization: about.quantization.clone(),
+            parameters: about.parameters,
+            context_length: match description {
+                Some(description) => Some(description.context_length),
+                None => about.context_length,
+            },
+            state: match standing.phase {
+                Phase::Absent => "not loaded".to_owned(),
+                Phase::Awaited => "waiting for memory".to_owned(),
+                Phase::Loading => "loading".to_owned(),
+                Phase::Leaving => "unloading".to_owned(),
+                Phase::Ready => status.stopped.unwrap_or_else(|| "running".to_owned()),
+            },
+            memory_bytes: standing.bytes,
+            is_pinned: standing.is_pinned,
+            waiting_for_load: standing.waiting,
             slots: status.slots,
             running: status.running,
             waiting: status.waiting,

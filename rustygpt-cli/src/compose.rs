@@ -1,5 +1,9 @@
 //! Puts the parts together: the only place that constructs concrete things.
 
+mod models;
+
+pub(crate) use models::{footprint, gather_models, least_bytes, load_language_model};
+
 use crate::config::Settings;
 use crate::config::settings::ModelChoice;
 use crate::faults::ModelFact;
@@ -7,19 +11,14 @@ use crate::{models_on_disk, starter};
 use anyhow::{Context as _, Result, bail};
 use rustygpt_api::listener::tls;
 use rustygpt_api::{ApiParts, ApiState, HostPolicy, Networks, Origin, RequestLimits, ServeOptions};
-use rustygpt_model::candle::{self, LoadOptions};
-use rustygpt_model::contract::{Forward, ModelDescription, ModelError, ModelKind, Pooling};
-use rustygpt_model::engine::{
-    AnyModel, EmbeddingModel, EmbeddingOptions, EmbeddingParts, EngineOptions, LoadedModel,
-    ModelParts,
-};
+use rustygpt_model::candle;
+use rustygpt_model::contract::ModelError;
 use rustygpt_model::prompt::{ChatTemplate, RenderLimits, RenderProcess, Renderer};
-use rustygpt_model::registry;
 use rustygpt_model::tokenizer::Tokenizer;
-use rustygpt_model::weights::{ModelFiles, Purpose, Source, generation_defaults, purpose};
+use rustygpt_model::weights::{ModelFiles, Source};
 use rustygpt_orchestrator::access::{KeyDigest, Keyring};
 use rustygpt_orchestrator::models::Models;
-use rustygpt_utils::clock::{Clock, SystemClock};
+use rustygpt_utils::clock::SystemClock;
 use rustygpt_utils::ids;
 use rustygpt_utils::tasks::Tasks;
 use std::net::SocketAddr;
@@ -60,222 +59,6 @@ pub(crate) fn use_threads(settings: &Settings) -> Result<()> {
         Some(threads) => Ok(candle::use_threads(threads)?),
         None => Ok(()),
     }
-}
-
-/// Loads a model and starts its engine. `cache_share` is in how many equal parts the memory of
-/// the key/value caches is divided.
-pub(crate) fn load_model(
-    settings: &Settings,
-    choice: &ModelChoice,
-    cache_share: u64,
-) -> Result<AnyModel> {
-    let files = ModelFiles::open(&choice.path)?;
-    match purpose(files.source()) {
-        Ok(Purpose::Language) => Ok(load_language(settings, choice, &files, cache_share)?.into()),
-        Ok(Purpose::Embedding(pooling)) => {
-            Ok(load_embedding(settings, choice, &files, pooling)?.into())
-        }
-        Err(reason) => bail!("{}: {reason}", choice.path.display()),
-    }
-}
-
-/// Loads a model that is to answer.
-///
-/// # Errors
-/// As [`load_model`], and a model that embeds.
-pub(crate) fn load_language_model(
-    settings: &Settings,
-    choice: &ModelChoice,
-) -> Result<LoadedModel> {
-    match load_model(settings, choice, 1)? {
-        AnyModel::Language(model) => Ok(model),
-        AnyModel::Embedding(_) => bail!(
-            "{} is an embedding model and cannot chat; serve it (rustygpt serve --model) and ask \
-             for embeddings",
-            choice.path.display()
-        ),
-    }
-}
-
-/// Loads a model that embeds and starts its engine.
-fn load_embedding(
-    settings: &Settings,
-    choice: &ModelChoice,
-    files: &ModelFiles,
-    pooling: Pooling,
-) -> Result<EmbeddingModel> {
-    registry::fits_in_memory(files, 0)?;
-    let tokenizer = tokenizer(files)?;
-    let model = candle::load_embedder(files, pooling, &load_options(settings, 0))?;
-    let shape = model.shape();
-    let kind = ModelKind::Embedding {
-        dimensions: shape.dimensions,
-        pooling,
-    };
-    let description = describe(choice, files, kind, shape.context_length, shape.vocabulary);
-    let parts = EmbeddingParts {
-        description,
-        model,
-        tokenizer: Arc::new(tokenizer),
-        options: EmbeddingOptions {
-            slots: settings.slots,
-            queue_limit: settings.queue,
-            ..EmbeddingOptions::default()
-        },
-    };
-    Ok(EmbeddingModel::start(parts)?)
-}
-
-fn load_options(settings: &Settings, cache_bytes: u64) -> LoadOptions {
-    LoadOptions {
-        context_length: settings.context_length,
-        slots: settings.slots,
-        cache_bytes,
-        cache_type: settings.kv_type,
-        ..LoadOptions::default()
-    }
-}
-
-/// What is known of a model before it runs.
-fn describe(
-    choice: &ModelChoice,
-    files: &ModelFiles,
-    kind: ModelKind,
-    context_length: usize,
-    vocabulary: usize,
-) -> ModelDescription {
-    let summary = registry::describe(files);
-    let default_id = || models_on_disk::default_id(&choice.path);
-    ModelDescription {
-        id: choice.id.clone().unwrap_or_else(default_id),
-        path: choice.path.clone(),
-        kind,
-        architecture: summary.architecture,
-        quantization: summary.quantization,
-        parameters: summary.parameters,
-        weight_bytes: summary.weight_bytes,
-        trained_context_length: summary.trained_context_length.unwrap_or(context_length),
-        context_length,
-        vocabulary,
-        has_chat_template: summary.has_chat_template,
-        defaults: generation_defaults(files.source()),
-    }
-}
-
-/// Loads a model that answers and starts its engine.
-fn load_language(
-    settings: &Settings,
-    choice: &ModelChoice,
-    files: &ModelFiles,
-    cache_share: u64,
-) -> Result<LoadedModel> {
-    let cache_bytes =
-        models_on_disk::cache_bytes(settings, files.weight_bytes()) / cache_share.max(1);
-    settings.device.check().context("device")?;
-    if settings.device.uses_main_memory() {
-        // Refused by its sizes, before anything is allocated.
-        registry::fits_in_memory(files, cache_bytes.min(models_on_disk::SMALLEST_CACHE))?;
-    }
-    let tokenizer = tokenizer(files)?;
-    let own_template = template(files)?;
-    if own_template.is_none() {
-        // As llama.cpp does: most models without a template were at least trained on ChatML, and
-        // a conversation that is refused helps nobody.
-        tracing::warn!(
-            path = %choice.path.display(),
-            "the model has no chat template of its own; conversations are rendered as ChatML"
-        );
-    }
-    let options = LoadOptions {
-        device: settings.device,
-        ..load_options(settings, cache_bytes)
-    };
-    let forward = candle::load(files, &options)?;
-    let geometry = forward.geometry();
-    let description = describe(
-        choice,
-        files,
-        ModelKind::Language,
-        geometry.context_length,
-        geometry.vocabulary,
-    );
-    let parts = ModelParts {
-        description,
-        forward: Box::new(forward),
-        tokenizer: Arc::new(tokenizer),
-        template: Some(own_template.unwrap_or_else(ChatTemplate::chatml)),
-        renderer: renderer()?,
-        options: EngineOptions {
-            slots: settings.slots,
-            queue_limit: settings.queue,
-            default_max_tokens: Some(settings.max_tokens),
-            is_deterministic: settings.is_deterministic,
-            ..EngineOptions::default()
-        },
-    };
-    Ok(LoadedModel::start(parts)?)
-}
-
-/// Loads every model that the settings name; without any, those in the models folder that can be
-/// loaded; without those, the built-in one.
-pub(crate) fn load_models(settings: &Settings) -> Result<Models> {
-    let mut models = Models::new();
-    let now = SystemClock.unix_seconds();
-    let share = |choices: &[ModelChoice]| choices.iter().filter(|c| has_cache(c)).count() as u64;
-    let named = settings
-        .models
-        .iter()
-        .map(|choice| resolved(settings, choice));
-    let named = named.collect::<Result<Vec<_>>>()?;
-    for choice in &named {
-        let model = load_model(settings, choice, share(&named))
-            .with_context(|| format!("cannot load {}", choice.path.display()))?;
-        announce(&model);
-        models.insert(model, now)?;
-    }
-    if settings.models.is_empty() {
-        let found = models_on_disk::in_folder(&settings.models_dir);
-        let mut load_what_can_be = |found: &[ModelChoice]| {
-            for choice in found {
-                // One bad file must not keep the others from answering.
-                let loaded = load_model(settings, choice, share(found)).and_then(|model| {
-                    announce(&model);
-                    Ok(models.insert(model, now)?)
-                });
-                if let Err(error) = loaded {
-                    let path = choice.path.display();
-                    tracing::warn!(%path, error = %format!("{error:#}"), "model left out");
-                }
-            }
-            models.loaded().next().is_some()
-        };
-        if !load_what_can_be(&found) {
-            load_what_can_be(starter::find(settings).as_slice());
-        }
-    }
-    for (alias, id) in &settings.aliases {
-        models.alias(alias, id)?;
-    }
-    Ok(models)
-}
-
-/// Whether a model needs a part of the memory for key/value caches. One that cannot be opened is
-/// told of when it is loaded.
-fn has_cache(choice: &ModelChoice) -> bool {
-    let purpose = ModelFiles::open(&choice.path).map(|files| purpose(files.source()));
-    !matches!(purpose, Ok(Ok(Purpose::Embedding(_))))
-}
-
-fn announce(model: &AnyModel) {
-    let description = model.description();
-    tracing::info!(
-        model.id = description.id,
-        kind = description.kind.name(),
-        architecture = description.architecture,
-        quantization = description.quantization,
-        context_length = description.context_length,
-        "model loaded"
-    );
 }
 
 /// What `serve` runs: the router and how to serve it.
@@ -395,10 +178,10 @@ pub(crate) fn model_facts(settings: &Settings) -> Vec<ModelFact> {
         // What is neither a path nor an id fails to open, and that is the fact.
         let choice = resolved(settings, &choice).unwrap_or(choice);
         let opened = ModelFiles::open(&choice.path);
+        let footprint = |files| footprint(settings, files).ok();
+        let footprint = opened.as_ref().ok().and_then(footprint);
         ModelFact {
-            weight_bytes: opened
-                .as_ref()
-                .map_or(0, |files| registry::describe(files).weight_bytes),
+            weight_bytes: footprint.map_or(0, |footprint| footprint.weight_bytes),
             error: opened.err().map(|error| error.to_string()),
             path: choice.path,
         }

@@ -3,11 +3,10 @@
 use crate::config::Settings;
 use crate::config::settings::ModelChoice;
 use crate::starter;
+use rustygpt_model::candle::Footprint;
 use rustygpt_model::registry::{self, FoundModel};
 use std::path::Path;
 
-/// A cache smaller than this holds no conversation worth the name.
-pub(crate) const SMALLEST_CACHE: u64 = 64 << 20;
 /// Larger only if a person says so.
 const LARGEST_CACHE: u64 = 16 << 30;
 /// Where the system does not tell what there is.
@@ -62,19 +61,23 @@ pub(crate) fn without_part_number(stem: &str) -> &str {
     stem
 }
 
-/// Bytes for the key/value caches beside weights of this size: what the person said, else half of
-/// what the weights leave.
-pub(crate) fn cache_bytes(settings: &Settings, weight_bytes: u64) -> u64 {
+/// Bytes for the key/value cache of a model that may take `free` bytes: what the person said, else
+/// half of what the weights leave, or one part of `share` equal ones of that.
+pub(crate) fn cache_bytes(
+    settings: &Settings,
+    footprint: &Footprint,
+    free: Option<u64>,
+    share: u64,
+) -> u64 {
     if let Some(bytes) = settings.kv_memory {
         return bytes;
     }
-    match registry::available_memory() {
-        Some(available) => {
-            let left = available.saturating_sub(weight_bytes + weight_bytes / 10);
-            (left / 2).clamp(SMALLEST_CACHE, LARGEST_CACHE)
-        }
-        None => UNKNOWN_MACHINE_CACHE,
-    }
+    let Some(free) = free else {
+        return UNKNOWN_MACHINE_CACHE;
+    };
+    let left = free.saturating_sub(footprint.with_cache(0));
+    let part = left / 2 / share.max(1);
+    part.max(footprint.least_cache_bytes).min(LARGEST_CACHE)
 }
 
 #[cfg(test)]

@@ -40,10 +40,10 @@ pub(crate) fn is_it(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == FILE)
 }
 
-/// Whether the built-in model is the only one that answers.
+/// Whether the built-in model is the only one there is.
 pub(crate) fn is_alone(models: &Models) -> bool {
-    let mut loaded = models.loaded().map(|model| model.description().id.as_str());
-    loaded.next() == Some(ID) && loaded.next().is_none()
+    let mut ids = models.overview().map(|overview| overview.about.id.as_str());
+    ids.next() == Some(ID) && ids.next().is_none()
 }
 
 /// Where the model lies beside a program of that path: next to it, where packages put it, or in

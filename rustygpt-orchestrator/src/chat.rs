@@ -1,10 +1,13 @@
 //! Answering a conversation.
 
 use crate::UseCaseError;
-use crate::access::{Action, Caller};
-use crate::models::Models;
-use rustygpt_model::contract::GenerateRequest;
+use crate::access::Caller;
+use crate::models::{Capability, Lease, Models};
+use futures::Stream;
+use rustygpt_model::contract::{GenerateRequest, GenerationEvent, ModelError};
 use rustygpt_model::engine::{AnyModel, Generation};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// An answer that has begun.
 pub struct Answer {
@@ -12,31 +15,74 @@ pub struct Answer {
     pub model: String,
     /// Names the model file and this build.
     pub fingerprint: String,
-    /// What the model says. Dropping it frees its place in the engine.
-    pub generation: Generation,
+    /// What the model says.
+    pub speech: Speech,
 }
 
-/// Admits a request: it is authorised, rendered, tokenised and has its place in the queue when
-/// this returns. The request's cache salt is replaced by the caller's.
+/// What a model says. While this lives, the model stays in memory; dropping it frees its place in
+/// the engine.
+#[derive(Debug)]
+pub struct Speech {
+    // Dropped first: the engine must know before the model may go.
+    generation: Generation,
+    _lease: Lease,
+}
+
+impl Speech {
+    /// Tokens of the prompt.
+    #[must_use]
+    pub fn prompt_tokens(&self) -> u32 {
+        self.generation.prompt_tokens()
+    }
+
+    /// Parameters that were clamped or not honoured; each note begins with the parameter's name.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        self.generation.notes()
+    }
+}
+
+impl Stream for Speech {
+    type Item = GenerationEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.generation).poll_next(context)
+    }
+}
+
+/// The model of this name, in memory: it is loaded first if need be, which may take minutes.
+/// Dropping the future stops waiting for it.
 ///
 /// # Errors
-/// [`UseCaseError::ModelNotFound`], [`UseCaseError::WrongKind`] for a model that embeds, or [`UseCaseError::Model`] with what
+/// As [`Models::lease`].
+pub async fn model(models: &Models, caller: &Caller, name: &str) -> Result<Lease, UseCaseError> {
+    models.lease(caller, name, Capability::Language).await
+}
+
+/// Admits a request to a model that [`model`] gave to this caller: it is rendered, tokenised and
+/// has its place in the queue when this returns. The request's cache salt is replaced by the
+/// caller's.
+///
+/// # Errors
+/// [`UseCaseError::Model`] with what
 /// [`LoadedModel::admit`](rustygpt_model::engine::LoadedModel::admit) refused.
 pub async fn complete(
-    models: &Models,
+    lease: Lease,
     caller: &Caller,
-    model: &str,
     mut request: GenerateRequest,
 ) -> Result<Answer, UseCaseError> {
-    let entry = models.get(caller, Action::Generate, model)?;
-    let AnyModel::Language(language) = &entry.model else {
-        return Err(models.wrong_kind(caller, entry, "chat"));
+    let AnyModel::Language(language) = lease.model() else {
+        // `model` leases nothing else.
+        return Err(ModelError::Internal("the model cannot chat".into()).into());
     };
     request.cache_salt = caller.cache_salt().clone();
     let generation = language.admit(request).await?;
     Ok(Answer {
         model: language.description().id.clone(),
-        fingerprint: entry.fingerprint.clone(),
-        generation,
+        fingerprint: lease.fingerprint().to_owned(),
+        speech: Speech {
+            generation,
+            _lease: lease,
+        },
     })
 }

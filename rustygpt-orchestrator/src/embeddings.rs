@@ -1,9 +1,9 @@
 //! Turning texts into vectors.
 
 use crate::UseCaseError;
-use crate::access::{Action, Caller};
-use crate::models::Models;
-use rustygpt_model::contract::{EmbeddingRequest, Embeddings};
+use crate::access::Caller;
+use crate::models::{Capability, Models};
+use rustygpt_model::contract::{EmbeddingRequest, Embeddings, ModelError};
 use rustygpt_model::engine::AnyModel;
 
 /// Vectors, and who made them.
@@ -14,11 +14,11 @@ pub struct Embedded {
     pub embeddings: Embeddings,
 }
 
-/// Embeds texts. Dropping the future takes them out of the queue.
+/// Embeds texts, once the model is in memory: it is loaded first if need be. Dropping the future
+/// takes the texts out of the queue.
 ///
 /// # Errors
-/// [`UseCaseError::ModelNotFound`], [`UseCaseError::WrongKind`] for a model that does not embed,
-/// or [`UseCaseError::Model`] with what
+/// As [`Models::lease`], or [`UseCaseError::Model`] with what
 /// [`EmbeddingModel::embed`](rustygpt_model::engine::EmbeddingModel::embed) refused.
 pub async fn embed(
     models: &Models,
@@ -26,9 +26,10 @@ pub async fn embed(
     model: &str,
     request: EmbeddingRequest,
 ) -> Result<Embedded, UseCaseError> {
-    let entry = models.get(caller, Action::Generate, model)?;
-    let AnyModel::Embedding(embedder) = &entry.model else {
-        return Err(models.wrong_kind(caller, entry, "embed texts"));
+    let lease = models.lease(caller, model, Capability::Embedding).await?;
+    let AnyModel::Embedding(embedder) = lease.model() else {
+        // Nothing else is leased.
+        return Err(ModelError::Internal("the model cannot embed".into()).into());
     };
     let embeddings = embedder.embed(request).await?;
     Ok(Embedded {

@@ -8,10 +8,9 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use rustygpt_common::error_code::ErrorCode;
 use rustygpt_common::openai::{ErrorEnvelope, Model, ModelList};
-use rustygpt_orchestrator::access::Action;
-use rustygpt_orchestrator::models::Entry;
+use rustygpt_orchestrator::models::About;
 
-/// Lists the models and their aliases, sorted.
+/// Lists the models and their aliases, sorted, whether they are in memory or not.
 #[utoipa::path(get, path = "/v1/models", tag = "inference", operation_id = "list_models",
     responses(
         (status = 200, description = "The models.", body = ModelList),
@@ -23,8 +22,8 @@ pub(crate) async fn list(
 ) -> Result<Json<ModelList>, ApiError> {
     let listed = state.models.list(&caller)?;
     let data = listed
-        .into_iter()
-        .map(|listed| describe(listed.name, listed.entry))
+        .iter()
+        .map(|listed| describe(&listed.name, &listed.about))
         .collect();
     Ok(Json(ModelList {
         object: "list".to_owned(),
@@ -48,18 +47,17 @@ pub(crate) async fn retrieve(
 ) -> Result<Json<Model>, ApiError> {
     let Path(id) =
         id.map_err(|_| ApiError::new(ErrorCode::BadRequest, "The model's id is not UTF-8."))?;
-    let entry = state.models.get(&caller, Action::View, &id)?;
-    Ok(Json(describe(&id, entry)))
+    let about = state.models.view(&caller, &id)?;
+    Ok(Json(describe(&id, &about)))
 }
 
-fn describe(name: &str, entry: &Entry) -> Model {
-    let description = entry.model.description();
+fn describe(name: &str, about: &About) -> Model {
     Model {
         id: name.to_owned(),
         object: "model".to_owned(),
-        created: entry.created,
+        created: about.created,
         owned_by: "rustygpt".to_owned(),
-        root: description.id.clone(),
-        max_model_len: Some(description.context_length),
+        root: about.id.clone(),
+        max_model_len: about.context_length,
     }
 }

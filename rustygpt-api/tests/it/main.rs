@@ -14,6 +14,7 @@ mod embeddings;
 mod errors;
 mod guard;
 mod hostile;
+mod loading;
 mod log;
 mod overload;
 mod raw;

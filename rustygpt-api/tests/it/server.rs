@@ -7,7 +7,7 @@ use rustygpt_api::{
 use rustygpt_model::engine::{EmbeddingModel, LoadedModel};
 use rustygpt_model::scripted::{Script, scripted_model};
 use rustygpt_orchestrator::access::{KeyDigest, Keyring};
-use rustygpt_orchestrator::models::Models;
+use rustygpt_orchestrator::models::{Bounds, Models, Offer};
 use rustygpt_utils::clock::ManualClock;
 use rustygpt_utils::tasks::Tasks;
 use serde_json::{Value, json};
@@ -25,6 +25,9 @@ pub(crate) const KEY: &str = "sk-rustygpt-test";
 pub(crate) struct Setup {
     pub(crate) models: Vec<LoadedModel>,
     pub(crate) embedders: Vec<EmbeddingModel>,
+    /// Models that are loaded when they are asked for.
+    pub(crate) offers: Vec<Offer>,
+    pub(crate) bounds: Bounds,
     pub(crate) aliases: Vec<(&'static str, &'static str)>,
     pub(crate) keyless: bool,
     pub(crate) allowed_hosts: Vec<String>,
@@ -40,6 +43,8 @@ impl Setup {
         Self {
             models: vec![scripted_model("parrot", script).unwrap()],
             embedders: Vec::new(),
+            offers: Vec::new(),
+            bounds: Bounds::default(),
             aliases: vec![("gpt-4o", "parrot")],
             keyless: false,
             allowed_hosts: Vec::new(),
@@ -54,27 +59,32 @@ impl Setup {
     pub(crate) async fn start(self) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut models = Models::new();
+        let tasks = Tasks::new();
+        let clock = Arc::new(ManualClock::at(Duration::from_secs(1_700_000_123)));
+        let mut models = Models::within(self.bounds, Arc::clone(&clock) as _, tasks.clone());
         for model in &self.models {
             models.insert(model.clone(), 1_700_000_000).unwrap();
         }
         for model in self.embedders {
             models.insert(model, 1_700_000_000).unwrap();
         }
+        for offer in self.offers {
+            models.offer(offer).unwrap();
+        }
         for (alias, id) in self.aliases {
             models.alias(alias, id).unwrap();
         }
-        let tasks = Tasks::new();
+        let all_models = Arc::new(models);
         let count = AtomicU64::new(0);
         let state = ApiState::new(ApiParts {
-            models: Arc::new(models),
+            models: Arc::clone(&all_models),
             keyring: Keyring::new([KeyDigest::of(KEY)]),
             keyless: self.keyless,
             hosts: HostPolicy::new(address, &self.allowed_hosts, self.public_url).unwrap(),
             cors_origins: self.cors_origins,
             trusted_proxies: self.trusted_proxies,
             limits: self.limits,
-            clock: Arc::new(ManualClock::at(Duration::from_secs(1_700_000_123))),
+            clock: Arc::clone(&clock) as _,
             new_id: Arc::new(move |prefix| {
                 Ok(format!("{prefix}{}", count.fetch_add(1, Ordering::Relaxed)))
             }),
@@ -87,6 +97,8 @@ impl Setup {
             tasks,
             serving,
             models: self.models,
+            all_models,
+            clock,
             client: client(),
         }
     }
@@ -105,6 +117,8 @@ pub(crate) struct Server {
     pub(crate) tasks: Tasks,
     pub(crate) serving: JoinHandle<std::io::Result<()>>,
     pub(crate) models: Vec<LoadedModel>,
+    pub(crate) all_models: Arc<Models>,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) client: Client,
 }
 

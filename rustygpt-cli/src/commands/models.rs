@@ -2,11 +2,11 @@
 
 use crate::arguments::{ModelsAction, ModelsArguments};
 use crate::config::Settings;
-use crate::models_on_disk;
 use crate::output::{self, harmless, human_bytes};
+use crate::{compose, models_on_disk};
 use anyhow::{Context as _, Result, bail};
 use rustygpt_model::registry::{self, FoundModel, Home};
-use rustygpt_model::weights::{ModelFiles, Purpose, purpose};
+use rustygpt_model::weights::{ModelFiles, Purpose};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, BufRead, Write};
@@ -82,11 +82,9 @@ fn list(settings: &Settings, as_json: bool) -> Result<ExitCode> {
 /// Whether a model fits into memory now; `None` where that cannot be told.
 fn fits(settings: &Settings, model: &FoundModel) -> Option<bool> {
     let files = ModelFiles::open(&model.path).ok()?;
-    let cache = match purpose(files.source()) {
-        Ok(Purpose::Embedding(_)) => 0,
-        _ => settings.kv_memory.unwrap_or(models_on_disk::SMALLEST_CACHE),
-    };
-    match registry::fits_in_memory(&files, cache) {
+    let footprint = compose::footprint(settings, &files).ok()?;
+    let needed = compose::least_bytes(settings, &footprint);
+    match registry::fits_in_memory(&model.path, needed) {
         Ok(fit) => fit.available_bytes.map(|_| true),
         Err(_) => Some(false),
     }

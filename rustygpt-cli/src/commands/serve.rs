@@ -6,8 +6,8 @@ use crate::config::Settings;
 use crate::server_record::ServerRecord;
 use crate::{api_key, compose, output, starter};
 use anyhow::{Context as _, Result, bail};
-use rustygpt_model::engine::AnyModel;
-use rustygpt_orchestrator::models::Models;
+use rustygpt_orchestrator::UseCaseError;
+use rustygpt_orchestrator::models::{Capability, Models};
 use rustygpt_utils::tasks::Tasks;
 use std::io;
 use std::process::ExitCode;
@@ -37,21 +37,18 @@ pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Resul
     }
     let mut stop = StopSignal::new()?;
     let tasks = Tasks::new();
-    let loading = {
-        let settings = settings.clone();
-        tasks.spawn_blocking(move || compose::load_models(&settings))
-    };
     let models = tokio::select! {
-        loaded = loading => Arc::new(loaded.context("loading the models failed")??),
+        models = load_models(&settings, &tasks) => Arc::new(models?),
         () = stop.wait() => return Ok(ExitCode::SUCCESS),
     };
-    if models.loaded().next().is_none() {
+    if models.overview().next().is_none() {
         tracing::warn!(
             folder = %settings.models_dir.display(),
-            "no model is loaded: every chat request is answered with an error. \
+            "there is no model: every chat request is answered with an error. \
              Get one: rustygpt pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M"
         );
     }
+    tasks.spawn(models.tend());
     let server = compose::server(&settings, bound, &key, Arc::clone(&models), &tasks)?;
     let serving = tasks.spawn(rustygpt_api::serve(
         listener,
@@ -87,6 +84,26 @@ pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Resul
     Ok(ExitCode::SUCCESS)
 }
 
+/// Finds the models, and loads those that stay in memory.
+async fn load_models(settings: &Settings, tasks: &Tasks) -> Result<Models> {
+    let gathering = {
+        let (settings, group) = (settings.clone(), tasks.clone());
+        tasks.spawn_blocking(move || compose::gather_models(&settings, &group))
+    };
+    let models = gathering.await.context("looking for models failed")??;
+    models.load_pinned().await.map_err(|error| match error {
+        UseCaseError::NotLoaded { id, cause } => {
+            anyhow::Error::new(cause).context(format!("cannot load the model {id}"))
+        }
+        UseCaseError::NoRoom { .. } => anyhow::Error::new(error).context(
+            "not all pinned models fit in memory; --pin ID pins fewer, --pin none loads each when \
+             it is asked for",
+        ),
+        error => error.into(),
+    })?;
+    Ok(models)
+}
+
 fn refuse_public_without_key(settings: &Settings) -> Result<()> {
     if settings.host.is_loopback() || settings.api_key.is_some() {
         return Ok(());
@@ -112,12 +129,12 @@ async fn listen(settings: &Settings) -> Result<TcpListener> {
 }
 
 fn show_clients(url: &Url, key: &str, models: &Models) -> Result<()> {
-    let first = |kind: &str| {
-        let descriptions = models.loaded().map(AnyModel::description);
-        let mut of_kind = descriptions.filter(|about| about.kind.name() == kind);
-        of_kind.next().map(|about| about.id.clone())
+    let first = |capability| {
+        let mut known = models.overview().map(|overview| overview.about);
+        let first = known.find(|about| about.capability == capability);
+        first.map(|about| about.id.clone())
     };
-    let (first, embedder) = (first("language"), first("embedding"));
+    let (first, embedder) = (first(Capability::Language), first(Capability::Embedding));
     let model = first.as_deref().unwrap_or("MODEL");
     let base = url.as_str().trim_end_matches('/');
     let mut text = String::new();
@@ -139,7 +156,7 @@ fn show_clients(url: &Url, key: &str, models: &Models) -> Result<()> {
     text.push_str("\n# VS Code Copilot Chat (chatLanguageModels.json; see docs/copilot.md):\n");
     text.push_str(&snippet(Client::Vscode, url, key, model));
     if first.is_none() && embedder.is_none() {
-        text.push_str("\n# No model is loaded yet. Get one, then start the server again:\n");
+        text.push_str("\n# There is no model yet. Get one, then start the server again:\n");
         text.push_str("rustygpt pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M\n");
     }
     Ok(output::piece(&text)?)
@@ -147,7 +164,7 @@ fn show_clients(url: &Url, key: &str, models: &Models) -> Result<()> {
 
 /// Ends all engines at once, so that many models take no longer than one.
 async fn end_engines(models: &Models) {
-    let ends = models.loaded().map(|model| async move {
+    let ends = models.loaded().into_iter().map(|model| async move {
         if tokio::time::timeout(ENGINES_END, model.shutdown())
             .await
             .is_err()

@@ -91,6 +91,8 @@ fn argument(key: &'static Key) -> Arg {
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true"),
+        // `--keep-alive -1`.
+        Kind::Period => argument.allow_hyphen_values(true),
         _ => argument,
     }
 }

@@ -95,10 +95,10 @@ const fn also(key: Key, variable: &'static str) -> Key {
 }
 
 use Group::{Connection, Engine, Global, Hidden, Server};
-use Kind::{Choice, List, Number, Path, Size, Switch, Text};
+use Kind::{Choice, List, Number, Path, Period, Size, Switch, Text};
 
 /// Every setting there is.
-pub(crate) static KEYS: [Key; 30] = [
+pub(crate) static KEYS: [Key; 33] = [
     key(
         "data_dir",
         Global,
@@ -181,6 +181,31 @@ pub(crate) static KEYS: [Key; 30] = [
         "NAME=ID",
         "Another name for a model; may be given again",
     ),
+    or(
+        key(
+            "keep_alive",
+            Server,
+            Period,
+            "TIME",
+            "How long a model stays in memory that nobody uses: 5m, 0, or forever",
+        ),
+        "5m",
+    ),
+    key(
+        "pin",
+        Server,
+        List,
+        "ID",
+        "A model to load at start and to keep in memory, or 'none'; may be given again [default: \
+         those named by --model]",
+    ),
+    key(
+        "model_memory",
+        Server,
+        Size,
+        "SIZE",
+        "Memory of all loaded models together, for example 12GiB [default: what is free at start]",
+    ),
     key(
         "starter",
         Engine,
@@ -200,7 +225,7 @@ pub(crate) static KEYS: [Key; 30] = [
         Engine,
         Size,
         "SIZE",
-        "Memory of the key/value cache, for example 4GiB [default: by free memory]",
+        "Memory of a model's key/value cache, for example 4GiB [default: by free memory]",
     ),
     or(
         key(

@@ -36,6 +36,12 @@ pub(crate) struct Settings {
     pub(crate) starter: Option<PathBuf>,
     /// `(alias, id)`.
     pub(crate) aliases: Vec<(String, String)>,
+    /// How long a model stays in memory that nobody uses; `None` for ever.
+    pub(crate) keep_alive: Option<Duration>,
+    /// Ids of the models that stay in memory; `None` where a person says nothing.
+    pub(crate) pins: Option<Vec<String>>,
+    /// Memory of all loaded models together.
+    pub(crate) model_memory: Option<u64>,
     pub(crate) context_length: Option<usize>,
     pub(crate) kv_memory: Option<u64>,
     pub(crate) kv_type: CacheType,
@@ -94,6 +100,12 @@ impl Settings {
                 .iter()
                 .map(|text| alias(text))
                 .collect::<Result<_>>()?,
+            keep_alive: match config.value("keep_alive") {
+                Some(Value::Period(period)) => *period,
+                _ => None,
+            },
+            pins: read.pins()?,
+            model_memory: read.number("model_memory")?,
             context_length: read.number("ctx")?,
             kv_memory: read.number("kv_memory")?,
             kv_type: match read.text("kv_type") {
@@ -225,6 +237,18 @@ impl<'a> Reader<'a> {
             (None, None) => Ok(None),
             (Some(_), None) => bail!("--tls-cert needs --tls-key"),
             (None, Some(_)) => bail!("--tls-key needs --tls-cert"),
+        }
+    }
+
+    /// The models to pin; `none` alone pins nothing.
+    fn pins(&self) -> Result<Option<Vec<String>>> {
+        match self.list("pin") {
+            [] => Ok(None),
+            [none] if none == "none" => Ok(Some(Vec::new())),
+            pins if pins.iter().any(|pin| pin == "none") => {
+                bail!("{}: 'none' cannot stand beside others", self.place("pin"))
+            }
+            pins => Ok(Some(pins.to_vec())),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Values of settings, parsed alike wherever they were written.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What the values of a setting are.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ pub(crate) enum Kind {
     Number(u64, u64),
     /// Bytes: a number, or one with a unit (`512MiB`, `4GB`).
     Size,
+    /// How long: seconds, or with units (`5m`, `1h30m`); `forever`, or less than zero, has no end.
+    Period,
     /// Yes or no.
     Switch,
     /// One of these words.
@@ -28,6 +31,8 @@ pub(crate) enum Value {
     Text(String),
     /// Of [`Kind::Number`] or [`Kind::Size`].
     Number(u64),
+    /// Of [`Kind::Period`]; `None` has no end.
+    Period(Option<Duration>),
     /// Of [`Kind::Switch`].
     Switch(bool),
     /// Of [`Kind::List`].
@@ -50,6 +55,11 @@ impl Kind {
             }
             Self::Size => parse_size(text).map(Value::Number).ok_or_else(|| {
                 format!("'{text}' is not a size; write bytes, or for example 512MiB or 4GB")
+            }),
+            Self::Period => parse_period(text).map(Value::Period).ok_or_else(|| {
+                format!(
+                    "'{text}' is not a time; write seconds, or for example 5m, 1h30m or forever"
+                )
             }),
             Self::Switch => match text.to_ascii_lowercase().as_str() {
                 "true" | "yes" | "on" | "1" => Ok(Value::Switch(true)),
@@ -93,7 +103,7 @@ impl Kind {
                     .ok_or_else(|| "must be a list of texts".to_owned())
             }
             (Self::Switch, toml::Value::Boolean(switch)) => Ok(Value::Switch(*switch)),
-            (Self::Number(..) | Self::Size, toml::Value::Integer(number)) => {
+            (Self::Number(..) | Self::Size | Self::Period, toml::Value::Integer(number)) => {
                 self.parse(&number.to_string())
             }
             (Self::Number(..) | Self::Switch, _) => Err(format!("{value} is not {}", self.noun())),
@@ -114,6 +124,7 @@ impl Kind {
             Self::Path => "a path",
             Self::Number(..) => "a number",
             Self::Size => "a size",
+            Self::Period => "a time",
             Self::Switch => "true or false",
             Self::List => "a list of texts",
         }
@@ -140,11 +151,44 @@ fn parse_size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
+/// `None` is no time at all, `Some(None)` one without end.
+fn parse_period(text: &str) -> Option<Option<Duration>> {
+    let endless = text.strip_prefix('-').unwrap_or(text);
+    let mut rest = endless.trim();
+    if rest == "forever" {
+        return Some(None);
+    }
+    let mut seconds: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit());
+        let (number, unit) = rest.split_at(digits.unwrap_or(rest.len()));
+        let letters = unit.find(|c: char| !c.is_ascii_alphabetic());
+        let (unit, following) = unit.split_at(letters.unwrap_or(unit.len()));
+        let factor = match unit {
+            // A bare number has nothing before or behind it.
+            "" if following.is_empty() && number.len() == endless.trim().len() => 1,
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let part = number.parse::<u64>().ok()?.checked_mul(factor)?;
+        seconds = seconds.checked_add(part)?;
+        rest = following;
+    }
+    let is_written = !endless.trim().is_empty();
+    let period = (endless.len() == text.len()).then(|| Duration::from_secs(seconds));
+    is_written.then_some(period)
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(formatter, "{text:?}"),
             Self::Number(number) => write!(formatter, "{number}"),
+            Self::Period(Some(period)) => write!(formatter, "{}s", period.as_secs()),
+            Self::Period(None) => write!(formatter, "forever"),
             Self::Switch(switch) => write!(formatter, "{switch}"),
             Self::List(items) => write!(formatter, "{items:?}"),
         }
@@ -168,6 +212,30 @@ mod tests {
         for text in ["", "GiB", "-1", "1.5GiB", "4 potatoes", "99999999999TiB"] {
             assert!(Kind::Size.parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn periods_are_written_as_ollama_s_users_know_them() {
+        let seconds = |seconds| Ok(Value::Period(Some(Duration::from_secs(seconds))));
+        for (text, period) in [
+            ("0", seconds(0)),
+            ("300", seconds(300)),
+            ("5m", seconds(300)),
+            ("1h30m", seconds(5400)),
+            ("2d", seconds(172_800)),
+            ("-1", Ok(Value::Period(None))),
+            ("-5m", Ok(Value::Period(None))),
+            ("forever", Ok(Value::Period(None))),
+        ] {
+            assert_eq!(Kind::Period.parse(text), period, "{text}");
+        }
+        for text in ["", "-", "m", "5 m", "1h30", "5y", "99999999999999999d"] {
+            assert!(Kind::Period.parse(text).is_err(), "{text}");
+        }
+        assert_eq!(
+            Kind::Period.parse_toml(&toml::Value::Integer(-1)),
+            Ok(Value::Period(None))
+        );
     }
 
     #[test]

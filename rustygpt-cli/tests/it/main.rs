@@ -15,6 +15,7 @@ mod env;
 mod hub;
 mod models;
 mod pull;
+mod residency;
 mod run;
 mod serve;
 mod starter;

@@ -2,11 +2,12 @@
 
 use super::CacheType;
 use super::batch::Batch;
-use super::cache::{BlockShape, PagedCache};
+use super::cache::PagedCache;
 use super::device::{CacheLayout, ComputeDevice, Placement};
 use super::elementwise::Activation;
 use super::families::{self, LanguageFamily};
 use super::feed_forward::Gated;
+use super::footprint::CachePlan;
 use super::hyperparameters::{ExpertSizes, Hyperparameters};
 pub(crate) use super::load_error::LoadError;
 use super::names::Names;
@@ -19,6 +20,7 @@ use crate::registry::available_memory;
 use crate::weights::{ElementType, ModelFiles, Source, TensorInfo};
 use candle_core::{DType, Device, Tensor};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// How a model is to be loaded.
@@ -57,6 +59,7 @@ pub struct CandleModel {
     family: Box<dyn LanguageFamily>,
     cache: PagedCache,
     geometry: Geometry,
+    weight_bytes: u64,
     cache_bytes: u64,
 }
 
@@ -69,6 +72,12 @@ impl std::fmt::Debug for CandleModel {
 }
 
 impl CandleModel {
+    /// Bytes of the weights as the kernels read them.
+    #[must_use]
+    pub fn weight_bytes(&self) -> u64 {
+        self.weight_bytes
+    }
+
     /// Bytes reserved for the cache.
     #[must_use]
     pub fn cache_bytes(&self) -> u64 {
@@ -118,13 +127,8 @@ pub fn load(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, Mo
 fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, LoadError> {
     let (mut loader, family) = Loader::of_language_model(files)?;
     let sizes = &loader.sizes;
-    let shape = BlockShape {
-        block_size: options.block_size,
-        kv_heads: sizes.kv_heads,
-        head_dimension: sizes.head_dimension,
-    };
-    let bytes_per_block = (sizes.layers * shape.bytes(options.cache_type)) as u64;
-    let wanted = options.context_length.unwrap_or(sizes.context_length);
+    let plan = CachePlan::new(sizes, options);
+    let (wanted, shape) = (plan.wanted, plan.shape);
     if wanted > sizes.context_length {
         tracing::warn!(
             wanted,
@@ -132,9 +136,7 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
             "the context is longer than the model was trained for"
         );
     }
-    let blocks_per_sequence = wanted.div_ceil(options.block_size).max(1);
-    let affordable = (options.cache_bytes / bytes_per_block) as usize;
-    let block_count = affordable.min(blocks_per_sequence.saturating_mul(options.slots.max(1)));
+    let block_count = plan.blocks_within(options.cache_bytes);
     let context_length = wanted.min(block_count * options.block_size);
     if block_count == 0
         || options
@@ -143,7 +145,7 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
     {
         return Err(LoadError::Files(ModelError::OutOfMemory {
             what: format!("the key/value cache for {wanted} positions"),
-            needed_bytes: blocks_per_sequence as u64 * bytes_per_block,
+            needed_bytes: plan.bytes(plan.blocks_of(wanted)),
             available_bytes: options.cache_bytes,
         }));
     }
@@ -179,7 +181,8 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
         family,
         cache,
         geometry,
-        cache_bytes: block_count as u64 * bytes_per_block,
+        weight_bytes: loader.packed_bytes.get(),
+        cache_bytes: plan.bytes(block_count),
     })
 }
 
@@ -210,6 +213,8 @@ pub(crate) struct Loader<'a> {
     /// Whether Hugging Face's files store normalisation weights less one.
     norms_add_one: bool,
     progress: Progress,
+    /// Bytes of all weights so far, as the kernels read them.
+    packed_bytes: Cell<u64>,
     /// The sizes read from the file.
     pub(crate) sizes: Hyperparameters,
     /// Where the model goes; `None` is the processor, by our own kernels.
@@ -252,6 +257,7 @@ impl<'a> Loader<'a> {
             names: is_huggingface.then_some((names, prefix)),
             norms_add_one: false,
             progress: Progress::new(files.weight_bytes()),
+            packed_bytes: Cell::new(0),
             sizes,
             placement: None,
         }
@@ -344,7 +350,7 @@ impl<'a> Loader<'a> {
         inputs: usize,
     ) -> Result<Matrix, LoadError> {
         let info = self.require(canonical, &[outputs, inputs])?;
-        let matrix = Self::weights(info, self.files.bytes(info)?, outputs, inputs)?;
+        let matrix = self.weights(info, self.files.bytes(info)?, outputs, inputs)?;
         self.done(info);
         Ok(matrix)
     }
@@ -385,7 +391,7 @@ impl<'a> Loader<'a> {
         }
         let matrices = bytes
             .chunks_exact(bytes.len() / count)
-            .map(|bytes| Self::weights(info, bytes, outputs, inputs))
+            .map(|bytes| self.weights(info, bytes, outputs, inputs))
             .collect();
         self.done(info);
         matrices
@@ -441,6 +447,7 @@ impl<'a> Loader<'a> {
 
     /// A matrix from the bytes of a tensor, or of a part of it.
     fn weights(
+        &self,
         info: &TensorInfo,
         bytes: &[u8],
         outputs: usize,
@@ -455,9 +462,9 @@ impl<'a> Loader<'a> {
         };
         let widened = |element, bytes: &[u8]| {
             let weights = Widened::pack(element, bytes, outputs, inputs).map_err(no_memory)?;
-            Ok(Matrix::Widened(Arc::new(weights)))
+            Ok::<_, LoadError>(Matrix::Widened(Arc::new(weights)))
         };
-        match info.element_type {
+        let matrix = match info.element_type {
             ElementType::F32 => widened(Element::F32, bytes),
             ElementType::F16 => widened(Element::F16, bytes),
             ElementType::BF16 => widened(Element::Bf16, bytes),
@@ -474,7 +481,14 @@ impl<'a> Loader<'a> {
                 })?;
                 Ok(Matrix::Quantized(Arc::new(packed)))
             }
-        }
+        }?;
+        self.count(matrix.bytes());
+        Ok(matrix)
+    }
+
+    fn count(&self, bytes: usize) {
+        let sum = self.packed_bytes.get().saturating_add(bytes as u64);
+        self.packed_bytes.set(sum);
     }
 
     /// A vector of `length` values as `f32`.
@@ -494,6 +508,7 @@ impl<'a> Loader<'a> {
                 )));
             }
         };
+        self.count(length * size_of::<f32>());
         let tensor = Tensor::from_raw_buffer(bytes, dtype, &[length], &Device::Cpu)?;
         Ok(tensor.to_dtype(DType::F32)?.to_vec1()?)
     }

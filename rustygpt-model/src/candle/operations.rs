@@ -3,7 +3,8 @@
 
 use super::batch::PhaseRun;
 use super::elementwise;
-use super::products::{self, Activations, Packed, Widened};
+use super::products::{self, Activations, Element, Packed, Widened};
+use crate::weights::ElementType;
 use candle_core::{Result, bail};
 use std::sync::Arc;
 
@@ -33,6 +34,29 @@ pub(crate) enum Matrix {
 }
 
 impl Matrix {
+    /// Bytes that a matrix of a file's type will take; `None` for a type that cannot be loaded.
+    pub(crate) fn packed_bytes(
+        element_type: ElementType,
+        outputs: usize,
+        inputs: usize,
+    ) -> Option<u64> {
+        let element = match element_type {
+            ElementType::F32 | ElementType::F64 => Element::F32,
+            ElementType::F16 => Element::F16,
+            ElementType::BF16 => Element::Bf16,
+            other => return Packed::packed_bytes(other, outputs, inputs),
+        };
+        Some(Widened::packed_bytes(element, outputs, inputs))
+    }
+
+    /// Bytes of its weights.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Quantized(weights) => weights.bytes(),
+            Self::Widened(weights) => weights.bytes(),
+        }
+    }
+
     /// Number of rows: the width of a product with it.
     pub(crate) fn outputs(&self) -> usize {
         match self {

@@ -1,37 +1,27 @@
 //! [`fits_in_memory`]: refuses a model that the machine cannot hold, before anything is loaded.
 
 use crate::contract::ModelError;
-use crate::weights::ModelFiles;
 use std::path::Path;
 
 /// What a model needs and what there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryFit {
-    /// Bytes of weights, of what the caller adds, and of working space.
+    /// Bytes of weights, cache and working space.
     pub needed_bytes: u64,
     /// Bytes that can be had without swapping; `None` where the system does not tell.
     pub available_bytes: Option<u64>,
 }
 
-/// What a step computes in, beside weights and cache.
-const WORKING_SPACE: u64 = 64 << 20;
-
-/// Compares what a model needs with what the machine and the control group have left. Reads no
-/// weights.
-///
-/// `extra_bytes` is what the caller will allocate beside the weights: the key/value cache.
+/// Compares what the model at `path` needs (the tensor engine's `Footprint` tells it) with what the
+/// machine and the control group have left.
 ///
 /// # Errors
 /// [`ModelError::OutOfMemory`] when it does not fit.
-pub fn fits_in_memory(files: &ModelFiles, extra_bytes: u64) -> Result<MemoryFit, ModelError> {
-    let needed_bytes = files
-        .weight_bytes()
-        .saturating_add(extra_bytes)
-        .saturating_add(WORKING_SPACE);
+pub fn fits_in_memory(path: &Path, needed_bytes: u64) -> Result<MemoryFit, ModelError> {
     let available_bytes = available_memory();
     match available_bytes {
         Some(available_bytes) if needed_bytes > available_bytes => Err(ModelError::OutOfMemory {
-            what: format!("the model {}", files.path().display()),
+            what: format!("the model {}", path.display()),
             needed_bytes,
             available_bytes,
         }),

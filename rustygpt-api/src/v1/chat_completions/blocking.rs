@@ -9,7 +9,7 @@ use rustygpt_common::openai::{
     ToolCallDeltaFunction,
 };
 use rustygpt_model::contract::{self, GenerationEvent};
-use rustygpt_model::engine::Generation;
+use rustygpt_orchestrator::chat::Speech;
 
 /// One choice while it grows.
 #[derive(Default)]
@@ -27,14 +27,14 @@ struct Growing {
 /// When the engine fails before the last one.
 pub(super) async fn collect(
     head: Head,
-    mut generation: Generation,
+    mut speech: Speech,
     mut meter: Meter,
     choices: u32,
     wants_logprobs: bool,
 ) -> Result<ChatCompletion, ApiError> {
-    let mut cost = Cost::of_prompt(generation.prompt_tokens());
+    let mut cost = Cost::of_prompt(speech.prompt_tokens());
     let mut growing: Vec<Growing> = (0..choices).map(|_| Growing::default()).collect();
-    while let Some(event) = generation.next().await {
+    while let Some(event) = speech.next().await {
         meter.see(&event);
         apply(event, &mut growing, &mut cost)?;
     }

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod meter;
+mod opening;
 mod stream;
 mod validate;
 mod wire;
@@ -16,14 +17,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::HeaderValue;
-use meter::Meter;
+use opening::{Asking, LateStream, Opened};
 use rustygpt_common::openai::{ChatCompletion, ChatRequest, ErrorEnvelope};
-use rustygpt_orchestrator::chat;
-use std::time::Instant;
-use wire::Head;
+use std::time::{Duration, Instant};
+use stream::ChunkStream;
 
-/// Longest list of parameter names sent back.
-const IGNORED_NAMES: usize = 32;
+/// How long a stream waits for its model before its headers go out: what fails within this time
+/// fails with a status code.
+const HEADERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Answers a conversation.
 ///
@@ -46,7 +47,7 @@ const IGNORED_NAMES: usize = 32;
         (status = 415, description = "The body is not plain JSON.", body = ErrorEnvelope),
         (status = 429, description = "The queue is full.", body = ErrorEnvelope),
         (status = 500, description = "The server failed.", body = ErrorEnvelope),
-        (status = 503, description = "The model is not running.", body = ErrorEnvelope),
+        (status = 503, description = "The model is not running, or cannot be loaded.", body = ErrorEnvelope),
     ))]
 pub(crate) async fn create(
     State(state): State<ApiState>,
@@ -58,70 +59,66 @@ pub(crate) async fn create(
     let validated = validate::validate(body.value, &body.text)?;
     let is_stream = validated.stream.is_some();
     record.note(|facts| facts.is_stream = Some(is_stream));
-    let answer =
-        chat::complete(&state.models, &caller, &validated.model, validated.request).await?;
-    let mut ignored = validated.ignored;
-    ignored.extend(
-        answer
-            .generation
-            .notes()
-            .iter()
-            .map(|note| parameter_name(note)),
-    );
-    ignored.sort();
-    ignored.dedup();
-    ignored.truncate(IGNORED_NAMES);
-    let prompt_tokens = answer.generation.prompt_tokens();
-    record.note(|facts| {
-        facts.model = Some(answer.model.clone());
-        facts.prompt_tokens = Some(u64::from(prompt_tokens));
-        facts.completion_tokens = Some(0);
-        facts.ignored.clone_from(&ignored);
-    });
-    let head = Head {
-        id: (state.new_id)("chatcmpl-").map_err(ApiError::internal)?,
-        created: state.clock.unix_seconds(),
-        model: answer.model,
-        fingerprint: answer.fingerprint,
+    let (model, request, ignored) = (validated.model, validated.request, validated.ignored);
+    let choices = validated.choices;
+    let asking = Asking {
+        state: state.clone(),
+        caller,
+        record,
+        start,
     };
-    let meter = Meter::new(&state.measurements, &head.model, record, start);
-    let mut response = match validated.stream {
-        Some(options) => {
-            let ending = state.ending.clone();
-            let events = stream::ChunkStream::new(
-                head,
-                answer.generation,
-                meter,
-                validated.choices,
-                &options,
-                ending,
-            );
-            sse::respond(events, state.limits.keep_alive)
-        }
-        None => {
-            let collected = blocking::collect(
-                head,
-                answer.generation,
-                meter,
-                validated.choices,
-                validated.wants_logprobs,
-            );
-            tokio::select! {
-                completion = collected => Json(completion?).into_response(),
-                () = state.ending.cancelled() => return Err(ApiError::stopping()),
-            }
-        }
+    let mut leasing = Box::pin(asking.clone().lease(model));
+    let Some(options) = validated.stream else {
+        let Opened {
+            head,
+            speech,
+            meter,
+            ignored,
+        } = asking.open(leasing.await?, request, ignored).await?;
+        let collected = blocking::collect(head, speech, meter, choices, validated.wants_logprobs);
+        let response = tokio::select! {
+            completion = collected => Json(completion?).into_response(),
+            () = state.ending.cancelled() => return Err(ApiError::stopping()),
+        };
+        return Ok(with_ignored(response, &ignored));
     };
+    let keep_alive = state.limits.keep_alive;
+    let ending = state.ending.clone();
+    let begin = move |opened: Opened| {
+        let Opened {
+            head,
+            speech,
+            meter,
+            ..
+        } = opened;
+        ChunkStream::new(head, speech, meter, choices, &options, ending)
+    };
+    match tokio::time::timeout(HEADERS_WITHIN.min(keep_alive), &mut leasing).await {
+        Ok(lease) => {
+            let opened = asking.open(lease?, request, ignored).await?;
+            let ignored = opened.ignored.clone();
+            let response = sse::respond(begin(opened), keep_alive);
+            Ok(with_ignored(response, &ignored))
+        }
+        // The model is being loaded. A client that hears nothing would give up.
+        Err(_) => {
+            let (known, record) = (ignored.clone(), asking.record.clone());
+            let opening = async move {
+                let lease = leasing.await?;
+                Ok(begin(asking.open(lease, request, ignored).await?))
+            };
+            let events = LateStream::new(Box::pin(opening), record);
+            Ok(with_ignored(sse::respond(events, keep_alive), &known))
+        }
+    }
+}
+
+/// Names the parameters that had no effect or a different one.
+fn with_ignored(mut response: Response, ignored: &[String]) -> Response {
     if !ignored.is_empty()
         && let Ok(names) = HeaderValue::from_str(&ignored.join(", "))
     {
         response.headers_mut().insert(IGNORED, names);
     }
-    Ok(response)
-}
-
-/// The parameter that a note of the engine begins with.
-fn parameter_name(note: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    note.chars().take_while(|&c| is_part(c)).take(64).collect()
+    response
 }

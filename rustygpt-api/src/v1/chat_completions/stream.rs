@@ -5,12 +5,11 @@ use super::wire::{Cost, Head, change, finish_reason, logprobs};
 use crate::error::ApiError;
 use futures::Stream;
 use rustygpt_common::openai::{
-    ChoiceDelta, ChunkChoice, ErrorEnvelope, StreamOptions, ToolCallDelta, ToolCallDeltaFunction,
-    Usage,
+    ChoiceDelta, ChunkChoice, StreamOptions, ToolCallDelta, ToolCallDeltaFunction, Usage,
 };
 use rustygpt_common::sse::Event;
 use rustygpt_model::contract::GenerationEvent;
-use rustygpt_model::engine::Generation;
+use rustygpt_orchestrator::chat::Speech;
 use serde::Serialize;
 use std::future::Future;
 use std::pin::Pin;
@@ -25,7 +24,7 @@ const FRAME_BYTES: usize = 16 << 10;
 pub(super) struct ChunkStream {
     head: Head,
     /// `None` once the answer has ended. Dropping it frees the place in the engine.
-    generation: Option<Generation>,
+    speech: Option<Speech>,
     meter: Meter,
     cost: Cost,
     unfinished: u32,
@@ -37,7 +36,7 @@ pub(super) struct ChunkStream {
 impl ChunkStream {
     pub(super) fn new(
         head: Head,
-        generation: Generation,
+        speech: Speech,
         meter: Meter,
         choices: u32,
         options: &StreamOptions,
@@ -45,8 +44,8 @@ impl ChunkStream {
     ) -> Self {
         Self {
             head,
-            cost: Cost::of_prompt(generation.prompt_tokens()),
-            generation: Some(generation),
+            cost: Cost::of_prompt(speech.prompt_tokens()),
+            speech: Some(speech),
             meter,
             unfinished: choices,
             roles_due: choices,
@@ -172,13 +171,12 @@ impl ChunkStream {
             encode(text, &self.head.chunk(None, Some(Some(self.cost.usage()))));
         }
         text.push_str(&Event::data("[DONE]").encode());
-        self.generation = None;
+        self.speech = None;
     }
 
     fn write_error(&mut self, text: &mut String, error: &ApiError) {
-        let envelope: ErrorEnvelope = error.envelope();
-        encode(text, &envelope);
-        self.generation = None;
+        text.push_str(&error.event());
+        self.speech = None;
     }
 }
 
@@ -188,15 +186,15 @@ impl Stream for ChunkStream {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<String>> {
         let mut text = String::new();
         self.write_roles(&mut text);
-        if self.generation.is_some() && self.ending.as_mut().poll(context).is_ready() {
+        if self.speech.is_some() && self.ending.as_mut().poll(context).is_ready() {
             self.meter.break_off("server stopping");
             self.write_error(&mut text, &ApiError::stopping());
         }
         while text.len() < FRAME_BYTES {
-            let Some(generation) = &mut self.generation else {
+            let Some(speech) = &mut self.speech else {
                 break;
             };
-            match Pin::new(generation).poll_next(context) {
+            match Pin::new(speech).poll_next(context) {
                 Poll::Ready(Some(event)) => self.write_event(&mut text, event),
                 Poll::Ready(None) => {
                     self.meter.break_off("engine ended early");

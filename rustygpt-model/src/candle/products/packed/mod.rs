@@ -54,17 +54,16 @@ impl Packed {
         outputs: usize,
         inputs: usize,
     ) -> std::io::Result<Option<Self>> {
-        let Some(layout) = layout::layout(element_type) else {
+        let Some((layout, tile_bytes)) = tile_layout(element_type, inputs) else {
             return Ok(None);
         };
-        if outputs == 0 || inputs == 0 || !inputs.is_multiple_of(layout.inputs()) {
+        if outputs == 0 {
             return Ok(None);
         }
         let row_bytes = inputs / layout.inputs() * element_type.block_bytes() as usize;
         if bytes.len() != outputs * row_bytes {
             return Ok(None);
         }
-        let tile_bytes = inputs / layout.inputs() * layout.span_bytes();
         let mut tiles = Buffer::zeros(outputs.div_ceil(OUTPUTS) * tile_bytes)?;
         team().chunks_mut(tiles.values_mut(), tile_bytes, |index, tile| {
             let rows = &bytes[index * OUTPUTS * row_bytes..];
@@ -82,6 +81,22 @@ impl Packed {
             tile_bytes,
             tiles,
         }))
+    }
+
+    /// Bytes that a matrix takes once it is packed; `None` if its type cannot be.
+    pub(crate) fn packed_bytes(
+        element_type: ElementType,
+        outputs: usize,
+        inputs: usize,
+    ) -> Option<u64> {
+        let (_, tile_bytes) = tile_layout(element_type, inputs)?;
+        let tiles = outputs.div_ceil(OUTPUTS) as u64;
+        Some(tiles.saturating_mul(tile_bytes as u64))
+    }
+
+    /// Bytes of its tiles.
+    pub(crate) fn bytes(&self) -> usize {
+        self.tiles.values().len()
     }
 
     pub(crate) fn outputs(&self) -> usize {
@@ -124,6 +139,14 @@ impl Packed {
             else {}
         );
     }
+}
+
+/// The layout of a type and the bytes of a tile of `inputs`; `None` if they cannot be packed.
+fn tile_layout(element_type: ElementType, inputs: usize) -> Option<(layout::Layout, usize)> {
+    let layout = layout::layout(element_type)?;
+    let is_whole = inputs > 0 && inputs.is_multiple_of(layout.inputs());
+    let bytes = (inputs / layout.inputs()).checked_mul(layout.span_bytes())?;
+    is_whole.then_some((layout, bytes))
 }
 
 fn multiply_tile<F: layout::Format>(

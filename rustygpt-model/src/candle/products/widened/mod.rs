@@ -78,6 +78,20 @@ impl Widened {
         })
     }
 
+    /// Bytes that a matrix takes once it is packed.
+    pub(crate) fn packed_bytes(element: Element, outputs: usize, inputs: usize) -> u64 {
+        match element {
+            Element::F32 => Tiles::<[f32; TILE]>::packed_bytes(outputs, inputs),
+            Element::F16 => Tiles::<[f16; TILE]>::packed_bytes(outputs, inputs),
+            Element::Bf16 => Tiles::<[[bf16; 2]; TILE]>::packed_bytes(outputs, inputs),
+        }
+    }
+
+    /// Bytes of its tiles.
+    pub(crate) fn bytes(&self) -> usize {
+        tiles!(self, tiles => tiles.bytes())
+    }
+
     /// Number of rows: the width of a product.
     pub(crate) fn outputs(&self) -> usize {
         tiles!(self, tiles => tiles.outputs())

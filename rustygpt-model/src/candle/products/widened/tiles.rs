@@ -45,6 +45,20 @@ impl<G: Group> Tiles<G> {
         })
     }
 
+    /// Bytes that a matrix takes once it is packed.
+    pub(super) fn packed_bytes(outputs: usize, inputs: usize) -> u64 {
+        let strips = outputs.div_ceil(STRIP * TILE) as u64;
+        let strip_bytes = inputs
+            .div_ceil(G::DEPTH)
+            .saturating_mul(size_of::<[G; STRIP]>());
+        strips.saturating_mul(strip_bytes as u64)
+    }
+
+    /// Bytes of all strips.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.groups.values())
+    }
+
     pub(super) fn outputs(&self) -> usize {
         self.outputs
     }
