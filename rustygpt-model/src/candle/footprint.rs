@@ -26,8 +26,6 @@ pub struct Footprint {
     pub least_cache_bytes: u64,
     /// Bytes of a cache that all slots together can fill.
     pub most_cache_bytes: u64,
-    /// Positions that a request has at most, given memory for them.
-    pub context_length: usize,
 }
 
 impl Footprint {
@@ -62,7 +60,6 @@ pub fn footprint(files: &ModelFiles, options: &LoadOptions) -> Result<Footprint,
             weight_bytes: weight_bytes(files),
             least_cache_bytes: plan.bytes(plan.blocks_of(least)),
             most_cache_bytes: plan.bytes(plan.most_blocks),
-            context_length: plan.wanted,
         })
     };
     read().map_err(|error| error.at(files.path()))
@@ -78,7 +75,6 @@ pub fn embedder_footprint(files: &ModelFiles) -> Result<Footprint, ModelError> {
             weight_bytes: weight_bytes(files),
             least_cache_bytes: 0,
             most_cache_bytes: 0,
-            context_length: 0,
         }),
         name => Err(LoadError::Unsupported(format!("architecture '{name}'"))),
     };

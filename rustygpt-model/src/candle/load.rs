@@ -13,7 +13,6 @@ pub(crate) use super::load_error::LoadError;
 use super::names::Names;
 use super::norm::RmsNorm;
 use super::operations::{Linear, Matrix, Projections};
-use super::products::{Element, Packed, Widened};
 use super::progress::Progress;
 use crate::contract::{Forward, ForwardError, Geometry, Logits, ModelError, StepPlan};
 use crate::registry::available_memory;
@@ -21,7 +20,6 @@ use crate::weights::{ElementType, ModelFiles, Source, TensorInfo};
 use candle_core::{DType, Device, Tensor};
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::sync::Arc;
 
 /// How a model is to be loaded.
 #[derive(Clone, Copy, Debug)]
@@ -453,35 +451,17 @@ impl<'a> Loader<'a> {
         outputs: usize,
         inputs: usize,
     ) -> Result<Matrix, LoadError> {
-        let no_memory = |_| {
+        let packed = Matrix::pack(info.element_type, bytes, outputs, inputs).map_err(|_| {
             LoadError::Files(ModelError::OutOfMemory {
                 what: format!("the tensor {}", info.name),
                 needed_bytes: bytes.len() as u64,
                 available_bytes: available_memory().unwrap_or(0),
             })
-        };
-        let widened = |element, bytes: &[u8]| {
-            let weights = Widened::pack(element, bytes, outputs, inputs).map_err(no_memory)?;
-            Ok::<_, LoadError>(Matrix::Widened(Arc::new(weights)))
-        };
-        let matrix = match info.element_type {
-            ElementType::F32 => widened(Element::F32, bytes),
-            ElementType::F16 => widened(Element::F16, bytes),
-            ElementType::BF16 => widened(Element::Bf16, bytes),
-            ElementType::F64 => {
-                let (values, _) = bytes.as_chunks::<8>();
-                let narrow = |value: &[u8; 8]| (f64::from_le_bytes(*value) as f32).to_le_bytes();
-                let values: Vec<u8> = values.iter().flat_map(narrow).collect();
-                widened(Element::F32, &values)
-            }
-            other => {
-                let packed = Packed::pack(other, bytes, outputs, inputs).map_err(no_memory)?;
-                let packed = packed.ok_or_else(|| {
-                    LoadError::Unsupported(format!("{}: element type {}", info.name, other.name()))
-                })?;
-                Ok(Matrix::Quantized(Arc::new(packed)))
-            }
-        }?;
+        })?;
+        let matrix = packed.ok_or_else(|| {
+            let name = info.element_type.name();
+            LoadError::Unsupported(format!("{}: element type {name}", info.name))
+        })?;
         self.count(matrix.bytes());
         Ok(matrix)
     }

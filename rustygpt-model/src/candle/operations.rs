@@ -34,6 +34,37 @@ pub(crate) enum Matrix {
 }
 
 impl Matrix {
+    /// Packs the row-major weights of a file; `None` if their type cannot be computed with.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub(crate) fn pack(
+        element_type: ElementType,
+        bytes: &[u8],
+        outputs: usize,
+        inputs: usize,
+    ) -> std::io::Result<Option<Self>> {
+        let widened = |element, bytes: &[u8]| {
+            let weights = Widened::pack(element, bytes, outputs, inputs)?;
+            Ok(Some(Self::Widened(Arc::new(weights))))
+        };
+        match element_type {
+            ElementType::F32 => widened(Element::F32, bytes),
+            ElementType::F16 => widened(Element::F16, bytes),
+            ElementType::BF16 => widened(Element::Bf16, bytes),
+            ElementType::F64 => {
+                let (values, _) = bytes.as_chunks::<8>();
+                let narrow = |value: &[u8; 8]| (f64::from_le_bytes(*value) as f32).to_le_bytes();
+                let values: Vec<u8> = values.iter().flat_map(narrow).collect();
+                widened(Element::F32, &values)
+            }
+            other => {
+                let packed = Packed::pack(other, bytes, outputs, inputs)?;
+                Ok(packed.map(|weights| Self::Quantized(Arc::new(weights))))
+            }
+        }
+    }
+
     /// Bytes that a matrix of a file's type will take; `None` for a type that cannot be loaded.
     pub(crate) fn packed_bytes(
         element_type: ElementType,

@@ -108,6 +108,8 @@ struct Place {
     last_used: Moment,
     /// Its room is needed: it takes no more requests.
     is_drained: bool,
+    /// It answers no more: it takes no more requests, and is loaded anew.
+    is_broken: bool,
 }
 
 impl Place {
@@ -120,6 +122,7 @@ impl Place {
             waiters: Vec::new(),
             last_used: Moment::ZERO,
             is_drained: false,
+            is_broken: false,
         }
     }
 
@@ -133,6 +136,11 @@ impl Place {
 
     fn is_ready(&self) -> bool {
         matches!(self.state, State::Ready { .. })
+    }
+
+    /// Whether who asks for it has it at once.
+    fn is_open(&self) -> bool {
+        self.is_ready() && !self.is_drained && !self.is_broken
     }
 
     fn is_moving(&self) -> bool {
@@ -197,7 +205,7 @@ impl Residency {
         let Some(place) = self.places.get_mut(id) else {
             return (ticket, vec![Act::Fail { ticket }]);
         };
-        if place.is_ready() && !place.is_drained {
+        if place.is_open() {
             place.users += 1;
             place.last_used = now;
             return (ticket, vec![Act::Admit { ticket }]);
@@ -223,6 +231,15 @@ impl Residency {
         if let Some(place) = self.places.get_mut(id) {
             place.users = place.users.saturating_sub(1);
             place.last_used = now;
+        }
+        self.settle(now)
+    }
+
+    /// A model in memory answers no more: it goes once nobody uses it, pinned or not, and who asks
+    /// for it waits until it was loaded anew.
+    pub fn broke(&mut self, id: &str, now: Moment) -> Vec<Act> {
+        if let Some(place) = self.places.get_mut(id) {
+            place.is_broken = place.is_ready();
         }
         self.settle(now)
     }
@@ -273,6 +290,7 @@ impl Residency {
     pub fn unloaded(&mut self, id: &str, now: Moment) -> Vec<Act> {
         if let Some(place) = self.places.get_mut(id) {
             place.state = State::Absent;
+            place.is_broken = false;
         }
         self.settle(now)
     }
@@ -324,13 +342,10 @@ impl Residency {
     }
 
     fn expire(&mut self, now: Moment, acts: &mut Vec<Act>) {
-        let Some(keep_alive) = self.keep_alive else {
-            return;
-        };
+        let keep_alive = self.keep_alive.unwrap_or(Duration::MAX);
         let is_expired = |place: &Place| {
-            place.is_movable()
-                && place.users == 0
-                && now.saturating_sub(place.last_used) >= keep_alive
+            let is_old = now.saturating_sub(place.last_used) >= keep_alive;
+            place.users == 0 && (place.is_broken || place.is_movable() && is_old)
         };
         let expired = self.places.iter().filter(|(_, place)| is_expired(place));
         for id in expired.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
@@ -361,6 +376,10 @@ impl Residency {
             if self.places[&id].waiters.is_empty() {
                 self.line.pop_front();
                 continue;
+            }
+            if self.places[&id].is_broken {
+                // Those who use it are about to be told, and go.
+                break;
             }
             if self.places[&id].is_ready() {
                 self.line.pop_front();
@@ -437,7 +456,7 @@ impl Residency {
     /// Models in line whose room is not needed any more need not be in line.
     fn admit_spared(&mut self, now: Moment, acts: &mut Vec<Act>) {
         let places = &self.places;
-        let is_spared = |id: &String| places[id].is_ready() && !places[id].is_drained;
+        let is_spared = |id: &String| places[id].is_open();
         let (spared, waiting) = self.line.drain(..).partition(is_spared);
         self.line = waiting;
         let spared: VecDeque<String> = spared;

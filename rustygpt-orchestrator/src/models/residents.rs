@@ -91,6 +91,15 @@ struct State {
     failure: Option<Arc<ModelError>>,
 }
 
+impl State {
+    /// Whether a model that can be loaded anew has an engine that stopped.
+    fn has_stopped(&self, id: &str) -> bool {
+        let resident = self.models.get(id);
+        let has_stopped = resident.is_some_and(|it| it.model.status().stopped.is_some());
+        has_stopped && self.sources.contains_key(id)
+    }
+}
+
 struct Waiter {
     id: String,
     answer: oneshot::Sender<Result<Lease, Refusal>>,
@@ -163,7 +172,13 @@ impl Residents {
     pub(super) async fn lease(self: &Arc<Self>, id: &str) -> Result<Lease, Refusal> {
         let (answer, answered) = oneshot::channel();
         let ticket = self.change(|state, now| {
-            let (ticket, acts) = state.residency.ask(id, now);
+            // An engine that stopped does not come back by itself.
+            let mut acts = match state.has_stopped(id) {
+                true => state.residency.broke(id, now),
+                false => Vec::new(),
+            };
+            let (ticket, more) = state.residency.ask(id, now);
+            acts.extend(more);
             let waiter = Waiter {
                 id: id.to_owned(),
                 answer,

@@ -1,7 +1,9 @@
 use super::residency::Phase;
 use super::*;
-use rustygpt_model::contract::ModelError;
-use rustygpt_model::scripted::{Script, scripted_model};
+use rustygpt_model::contract::{
+    CacheSalt, GenerateRequest, GenerationEvent, Input, Limits, ModelError, Priority, Sampling,
+};
+use rustygpt_model::scripted::{Failure, Script, scripted_model};
 use rustygpt_utils::clock::ManualClock;
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -17,18 +19,25 @@ struct Scripted {
     gate: Option<Mutex<mpsc::Receiver<()>>>,
     /// Errors of the next loads.
     failures: Mutex<VecDeque<ModelError>>,
+    /// Whether the engine of the first load panics.
+    is_frail: bool,
 }
 
 impl Source for Scripted {
     fn load(&self, _room: Option<u64>) -> Result<Loaded, ModelError> {
-        self.loads.fetch_add(1, Ordering::SeqCst);
+        let load = self.loads.fetch_add(1, Ordering::SeqCst);
         if let Some(gate) = &self.gate {
             gate.lock().unwrap().recv().unwrap();
         }
         if let Some(error) = self.failures.lock().unwrap().pop_front() {
             return Err(error);
         }
-        let model = scripted_model(self.id, Script::answering("x"))?;
+        let script = Script::answering("x");
+        let script = match self.is_frail && load == 0 {
+            true => script.failing_at(1, Failure::Panic),
+            false => script,
+        };
+        let model = scripted_model(self.id, script)?;
         Ok(Loaded {
             model: model.into(),
             bytes: 60,
@@ -67,6 +76,7 @@ impl House {
                 loads: AtomicUsize::new(0),
                 gate: (id == "slow").then_some(Mutex::new(gate)),
                 failures: Mutex::default(),
+                is_frail: id == "b",
             });
             gates.insert(id, sender);
             sources.insert(id, Arc::clone(&source));
@@ -122,6 +132,21 @@ fn offer(id: &str, source: Arc<Scripted>) -> Offer {
         needed_bytes: 60,
         is_pinned: false,
         source,
+    }
+}
+
+fn hello() -> GenerateRequest {
+    GenerateRequest {
+        input: Input::Text("Hello".to_owned()),
+        grammar: None,
+        sampling: Sampling::default(),
+        limits: Limits::default(),
+        choices: 1,
+        logprobs: None,
+        prediction: None,
+        priority: Priority::Interactive,
+        deadline: None,
+        cache_salt: CacheSalt::default(),
     }
 }
 
@@ -193,6 +218,29 @@ async fn a_loader_that_panics_fails_the_load_and_nothing_else() {
     let error = house.lease("slow").await.unwrap_err().to_string();
     assert!(error.contains("`slow` could not be loaded"), "{error}");
     house.lease("a").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_model_whose_engine_stopped_is_loaded_anew() {
+    let house = House::new(100, None);
+    let lease = house.lease("b").await.unwrap();
+    let AnyModel::Language(model) = lease.model() else {
+        panic!("it chats");
+    };
+    let generation = model.admit(hello()).await.unwrap();
+    let events: Vec<_> = futures::StreamExt::collect(generation).await;
+    assert!(
+        matches!(events.last(), Some(GenerationEvent::Failed { .. })),
+        "{events:?}"
+    );
+    while lease.model().status().stopped.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!house.models.are_ready());
+    drop(lease);
+    let lease = house.lease("b").await.unwrap();
+    assert_eq!(house.sources["b"].loads(), 2);
+    assert_eq!(lease.model().status().stopped, None);
 }
 
 #[tokio::test]

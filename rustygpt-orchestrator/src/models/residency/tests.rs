@@ -185,6 +185,21 @@ fn memory_that_others_took_is_made_up_for_by_idle_models() {
 }
 
 #[test]
+fn a_broken_model_is_loaded_anew_even_if_it_is_pinned() {
+    let mut residency = Residency::new(Some(100), None);
+    residency.add("a", 60, true);
+    let (user, _) = residency.ask("a", at(0));
+    assert_eq!(residency.loaded("a", 60, at(0)), [admit(user)]);
+    assert_eq!(residency.broke("a", at(1)), []);
+    let (next, acts) = residency.ask("a", at(2));
+    assert_eq!(acts, [], "it would not answer");
+    assert_eq!(residency.finish("a", at(3)), [unload("a")]);
+    assert_eq!(residency.broke("a", at(3)), [], "it goes already");
+    assert_eq!(residency.unloaded("a", at(4)), [load("a", 100)]);
+    assert_eq!(residency.loaded("a", 60, at(5)), [admit(next)]);
+}
+
+#[test]
 fn an_unknown_model_fails() {
     let (ticket, acts) = three(100).ask("z", at(0));
     assert_eq!(acts, [Act::Fail { ticket }]);
@@ -199,6 +214,7 @@ enum Operation {
     /// The load or unload that runs ends; how, the number says.
     End(u64),
     Wait(u64),
+    Break(usize),
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -208,6 +224,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => (0..64usize).prop_map(Operation::Finish),
         6 => (0..100u64).prop_map(Operation::End),
         1 => (0..40u64).prop_map(Operation::Wait),
+        1 => (0..5usize).prop_map(Operation::Break),
     ]
 }
 
@@ -224,6 +241,7 @@ struct World {
     held: BTreeMap<String, u64>,
     loading: Option<(String, u64)>,
     leaving: Vec<String>,
+    broken: BTreeSet<String>,
 }
 
 impl World {
@@ -245,6 +263,7 @@ impl World {
             held: BTreeMap::new(),
             loading: None,
             leaving: Vec::new(),
+            broken: BTreeSet::new(),
         }
     }
 
@@ -273,6 +292,13 @@ impl World {
             }
             Operation::Finish(_) => {}
             Operation::End(how) => self.end(how),
+            Operation::Break(index) => {
+                let id = format!("m{index}");
+                let is_ready = self.residency.standing(&id).unwrap().phase == Phase::Ready;
+                self.broken.extend(is_ready.then_some(id.clone()));
+                let acts = self.residency.broke(&id, self.now);
+                self.obey(acts);
+            }
             Operation::Wait(seconds) => {
                 self.now += at(seconds);
                 let acts = self.residency.tick(self.now);
@@ -285,6 +311,7 @@ impl World {
     fn end(&mut self, how: u64) {
         if let Some(id) = self.leaving.pop() {
             self.held.remove(&id);
+            self.broken.remove(&id);
             let acts = self.residency.unloaded(&id, self.now);
             return self.obey(acts);
         }
@@ -323,7 +350,8 @@ impl World {
                 }
                 Act::Unload { id } => {
                     assert!(!self.using.contains(&id), "{id} is in use");
-                    assert!(!self.pinned.contains(&id), "{id} is pinned");
+                    let may_go = !self.pinned.contains(&id) || self.broken.contains(&id);
+                    assert!(may_go, "{id} is pinned");
                     assert!(self.held.contains_key(&id), "{id} is in memory");
                     assert!(!self.leaving.contains(&id), "{id} leaves twice");
                     self.leaving.push(id);
@@ -331,6 +359,7 @@ impl World {
                 Act::Admit { ticket } => {
                     let id = self.waiting.remove(&ticket).expect("a ticket that waits");
                     assert!(self.held.contains_key(&id) && !self.leaving.contains(&id));
+                    assert!(!self.broken.contains(&id), "{id} does not answer");
                     self.using.push(id);
                 }
                 Act::Refuse {
