@@ -142,3 +142,20 @@ need_python() {
     has_python || fail "Python 3.$minimum_python_minor or newer with venv could not be installed"
     say "$(python3 --version)"
 }
+
+# need_postgres: PostgreSQL's programs, for the tests of the store. The tests start a server of their own and skip
+# loudly where there is none.
+need_postgres() {
+    if has initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || [ -n "${RUSTYGPT_TEST_DATABASE_URL:-}" ]; then
+        return
+    fi
+    if has apt-get; then
+        # No cluster of its own: the tests make theirs.
+        as_root mkdir -p /etc/postgresql-common
+        [ -e /etc/postgresql-common/createcluster.conf ] ||
+            echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+        install_packages postgresql
+    else
+        say "skipping the PostgreSQL half of the store's tests: there is no PostgreSQL here (put its initdb on the path)"
+    fi
+}

@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 need_tools
 need_rust
 need_lint_tools
+need_postgres
 
 step() { say "$* [$((SECONDS / 60)) min]"; "$@"; }
 

@@ -4,4 +4,14 @@
 //! tells the audit log and the task queue happens with it. Nothing outside this crate says SQL;
 //! nothing in it decides who may do what, hashes a password or reads a clock.
 
+pub mod audit_chain;
+pub mod backoff;
+mod faults;
+mod migrations;
+mod periods;
+pub mod postgres;
+pub mod recurrence;
+mod rows;
+pub mod sqlite;
 pub mod store;
+mod words;

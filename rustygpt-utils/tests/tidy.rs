@@ -160,6 +160,25 @@ fn only_its_own_folder_speaks_of_the_tensor_library() {
 }
 
 #[test]
+fn only_the_store_speaks_sql() {
+    hold(rules::sql);
+    bite(
+        rules::sql,
+        &[
+            (
+                "rustygpt-orchestrator/src/accounts.rs",
+                "sqlx::query(\"SELECT 1\");",
+            ),
+            (
+                "rustygpt-cli/Cargo.toml",
+                "[package]\nname = 'rustygpt-cli'\n[dependencies]\nsqlx = { workspace = true }",
+            ),
+        ],
+        &[("rustygpt-db/src/sqlite/mod.rs", "use sqlx::Row;")],
+    );
+}
+
+#[test]
 fn unsafe_code_has_two_homes_and_a_reason() {
     hold(rules::unsafe_code);
     bite(

@@ -94,7 +94,8 @@ pub trait Sessions {
     async fn start_session(&self, session: &NewSession, act: &Act) -> StoreResult<Session>;
 
     /// Spends the presented token and makes its child fresh. Of parallel requests with one token
-    /// exactly one is [`Rotation::Rotated`]. Appended to the audit log as done or refused.
+    /// exactly one is [`Rotation::Rotated`]. Appended to the audit log are `Rotated` as done and
+    /// `Reused` as refused.
     ///
     /// # Errors
     /// `IdTaken` when the child's digest exists.

@@ -162,6 +162,24 @@ pub(crate) fn candle(tree: &Tree) -> Vec<String> {
     code.chain(crates).collect()
 }
 
+pub(crate) fn sql(tree: &Tree) -> Vec<String> {
+    let home = "rustygpt-db/";
+    let code = tree
+        .rust()
+        .filter(|file| !file.path.starts_with(home))
+        .filter(|file| file.code().iter().any(|line| has_word(line, "sqlx")))
+        .map(|file| format!("{}: only {home} speaks SQL", file.path));
+    let crates = manifests(tree).into_iter().flat_map(|(path, manifest)| {
+        let names = dependencies(&manifest).into_iter().map(|(name, _)| name);
+        names
+            .filter(|name| ["sqlx", "rusqlite", "libsqlite3-sys"].contains(&name.as_str()))
+            .filter(|_| !path.starts_with(home))
+            .map(|name| format!("{path}: only {home} may depend on {name}"))
+            .collect::<Vec<_>>()
+    });
+    code.chain(crates).collect()
+}
+
 pub(crate) fn unsafe_code(tree: &Tree) -> Vec<String> {
     const HOMES: [&str; 2] = ["rustygpt-model/src/candle/", "rustygpt-model/src/weights/"];
     // A note may stand above a run of lines that belong to it.
