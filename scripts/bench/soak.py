@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """An hour of everything at random: our server must neither leak nor stall.
 
-  scripts/bench/soak.py MODEL.gguf [MORE.gguf] [--seconds 3600]
+  scripts/bench/soak.py MODEL.gguf [MORE.gguf] [--seconds 3600] [--turns 400MiB]
 
 Requests come at random, for one model or the other: whole answers, streams, clients that hang up in the midst, prompts
 that are too long, bodies that are no JSON. Once a second the server's health, its blocks and its memory are looked at.
+With --turns the models share so much memory: they are loaded when they are asked for and unloaded for each other.
 Exits with an error if blocks stay in use when nobody is served, memory grows, text or health is waited for too long, or a
 request is answered otherwise than it should be.
 """
@@ -136,12 +137,15 @@ def main():
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--rate", type=float, default=4.0, help="requests per second")
     parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--turns", metavar="SIZE", help="memory in which the models take turns")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=pathlib.Path, default=executables.ROOT / "docs/performance/soak.json")
     arguments = parser.parse_args()
     binary = executables.executable("rustygpt", arguments.profile)
     models = {f"m{number}": path for number, path in enumerate(arguments.models)}
     options = ["--threads", arguments.threads, "--slots", arguments.slots, "--ctx", CONTEXT]
+    if arguments.turns:
+        options += ["--pin", "none", "--keep-alive", "5s", "--kv-memory", "32MiB", "--model-memory", arguments.turns]
     with servers.ours(binary, models, map(str, options)) as server:
         found = asyncio.run(Soak(server, list(models), arguments).run())
     found = {name: record.rounded(value) if isinstance(value, float) else value for name, value in found.items()}

@@ -116,14 +116,14 @@ enum Deed {
 }
 
 /// Takes a request out of the line when its client goes.
-struct Place<'a> {
+struct InLine<'a> {
     residents: &'a Arc<Residents>,
     id: &'a str,
     ticket: Ticket,
     is_answered: bool,
 }
 
-impl Drop for Place<'_> {
+impl Drop for InLine<'_> {
     fn drop(&mut self) {
         if self.is_answered {
             return;
@@ -186,7 +186,7 @@ impl Residents {
             state.waiting.insert(ticket, waiter);
             (ticket, acts)
         });
-        let mut place = Place {
+        let mut place = InLine {
             residents: self,
             id,
             ticket,
