@@ -180,3 +180,105 @@ pub async fn verify(store: &dyn Store, anchor: Option<(i64, [u8; 32])>) -> Store
     };
     Ok(verified)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{AccountId, Outcome, Timestamp};
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    fn chain(texts: &[(String, String)]) -> (Vec<AuditEntry>, AuditHead) {
+        let mut head = AuditHead {
+            pruned: 7,
+            pruned_hash: [7; 32],
+            last: 7,
+            last_hash: [7; 32],
+        };
+        let mut entries = Vec::new();
+        for (action, detail) in texts {
+            let mut entry = AuditEntry {
+                sequence: head.last + 1,
+                at: Timestamp(head.last * 1000),
+                by: Principal::Account(AccountId(Uuid::from_u128(1))),
+                action: action.clone(),
+                object: "thing".to_owned(),
+                outcome: Outcome::Done,
+                request: "req".to_owned(),
+                address: String::new(),
+                detail: detail.clone(),
+                previous: head.last_hash,
+                hash: [0; 32],
+            };
+            entry.hash = entry_hash(&entry);
+            head.last = entry.sequence;
+            head.last_hash = entry.hash;
+            entries.push(entry);
+        }
+        (entries, head)
+    }
+
+    fn fault(entries: &[AuditEntry], head: &AuditHead) -> Option<AuditFault> {
+        let mut verifier = ChainVerifier::new(head);
+        let checked = entries.iter().try_for_each(|entry| verifier.check(entry));
+        checked.and_then(|()| verifier.finish(head)).err()
+    }
+
+    fn flipped(hash: &mut [u8; 32], bit: usize) {
+        hash[bit / 8 % 32] ^= 1 << (bit % 8);
+    }
+
+    /// Does one thing to a log that should not be done to it.
+    fn damage(entries: &mut Vec<AuditEntry>, kind: usize, at: usize, bit: usize) {
+        let length = entries.len();
+        let at = at % length;
+        let entry = &mut entries[at];
+        match kind {
+            0 => entry.at.0 ^= 1 << (bit % 63),
+            1 => entry.by = Principal::Admin(AccountId(Uuid::from_u128(1))),
+            2 => entry.by = Principal::Account(AccountId(Uuid::from_u128(2 + bit as u128))),
+            3 => entry.action.push('x'),
+            4 => entry.outcome = Outcome::Refused,
+            // Bytes that move from one field to the next.
+            5 => entry.object = std::mem::take(&mut entry.request),
+            6 => entry.address.push('1'),
+            7 => entry.detail.insert(0, ' '),
+            8 => entry.sequence ^= 1 << (bit % 63),
+            9 => flipped(&mut entry.previous, bit),
+            10 => flipped(&mut entry.hash, bit),
+            11 => drop(entries.remove(at)),
+            12 => entries.insert(at, entries[at].clone()),
+            13 => entries.swap(at, (at + 1) % length),
+            14 => {
+                // Moved, and renumbered to look right.
+                entries.swap(at, (at + 1) % length);
+                for (place, entry) in entries.iter_mut().enumerate() {
+                    entry.sequence = 8 + i64::try_from(place).unwrap();
+                }
+            }
+            15 => {
+                // Changed, with a hash of its own that is right.
+                entry.detail.push('!');
+                entry.hash = entry_hash(entry);
+            }
+            _ => entries.truncate(at),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn any_flip_deletion_or_reorder_is_found(
+            texts in prop::collection::vec((".{0,12}", ".{0,24}"), 2..12),
+            kind in 0..17usize,
+            at in 0..100usize,
+            bit in 0..256usize,
+        ) {
+            let (mut entries, head) = chain(&texts);
+            prop_assert_eq!(fault(&entries, &head), None);
+            damage(&mut entries, kind, at, bit);
+            prop_assert!(fault(&entries, &head).is_some());
+        }
+    }
+}

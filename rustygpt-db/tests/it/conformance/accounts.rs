@@ -62,7 +62,7 @@ pub(crate) fn assert_not_found<T: std::fmt::Debug>(result: &Result<T, StoreError
     );
 }
 
-// Seen to fail on SQLite with `BEGIN` in place of `BEGIN IMMEDIATE`.
+// Seen to fail on PostgreSQL without the lock on `access`.
 pub(crate) async fn the_owner_is_made_once_by_the_code(home: &dyn Home) {
     let store = home.open().await;
     let wrong = store
@@ -137,7 +137,7 @@ const POLICY: LockPolicy = LockPolicy {
     lock: MINUTE,
 };
 
-// Seen to fail on SQLite with `BEGIN` in place of `BEGIN IMMEDIATE`.
+// One statement does it in both homes: there is no lock to take away.
 pub(crate) async fn parallel_failures_are_each_counted_and_lock(home: &dyn Home) {
     let store = home.open().await;
     let account = account(&*store, Role::User).await;
@@ -227,7 +227,7 @@ pub(crate) async fn a_newer_hash_never_undoes_a_change(home: &dyn Home) {
     assert!(!rehash("$argon2id$first", "$argon2id$late").await.unwrap());
 }
 
-// Seen to fail on SQLite with `BEGIN` in place of `BEGIN IMMEDIATE`.
+// One statement does it in both homes: there is no lock to take away.
 pub(crate) async fn a_totp_step_opens_once(home: &dyn Home) {
     let store = home.open().await;
     let account = account(&*store, Role::User).await;
@@ -264,7 +264,7 @@ pub(crate) async fn a_totp_step_opens_once(home: &dyn Home) {
     assert!(recover(codes[1]).await.unwrap().is_none());
 }
 
-// Seen to fail on SQLite with `BEGIN` in place of `BEGIN IMMEDIATE`.
+// Seen to fail on PostgreSQL without the lock on `access`.
 pub(crate) async fn the_last_admin_stays(home: &dyn Home) {
     let store = home.open().await;
     let (one, two) = (

@@ -52,7 +52,8 @@ pub(crate) async fn an_act_and_its_entry_happen_together(home: &dyn Home) {
     assert_eq!(failed.previous, wanted.hash);
 }
 
-// Seen to fail on SQLite with `BEGIN` in place of `BEGIN IMMEDIATE`.
+// Seen to fail on SQLite with `BEGIN` in place of `BEGIN IMMEDIATE`, and on PostgreSQL without the
+// lock on `audit_head`.
 pub(crate) async fn the_chain_holds_under_parallel_acts(home: &dyn Home) {
     let store = home.open().await;
     let done = at_once(home, 60, |store, turn| async move {

@@ -3,7 +3,7 @@ use super::{Home, NOW, account, act, at_once};
 use rustygpt_db::store::{CodePurpose, Role};
 use std::time::Duration;
 
-// Seen to fail on SQLite with `BEGIN` in place of `BEGIN IMMEDIATE`.
+// One statement does it in both homes: there is no lock to take away.
 pub(crate) async fn of_many_one_spends_a_code(home: &dyn Home) {
     let store = home.open().await;
     let account = account(&*store, Role::User).await;

@@ -12,6 +12,7 @@ fn identity(account: AccountId, subject: &str) -> Identity {
     }
 }
 
+// Seen to fail on PostgreSQL without the lock on the account's row.
 pub(crate) async fn an_identity_belongs_to_one_account(home: &dyn Home) {
     let store = home.open().await;
     let (one, two) = (
@@ -71,7 +72,7 @@ pub(crate) async fn an_account_is_made_with_its_identity(home: &dyn Home) {
     assert_eq!(store.count_accounts().await.unwrap(), 1);
 }
 
-// Seen to fail on SQLite with `BEGIN` in place of `BEGIN IMMEDIATE`.
+// Seen to fail on PostgreSQL without the lock on the account's row.
 pub(crate) async fn the_last_way_in_stays(home: &dyn Home) {
     let store = home.open().await;
     let mut new = new_account(Role::User);

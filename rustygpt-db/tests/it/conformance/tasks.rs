@@ -86,7 +86,7 @@ pub(crate) async fn the_most_urgent_due_task_comes_first(home: &dyn Home) {
     assert_eq!(leased, Some(later.plus(MINUTE)));
 }
 
-// Seen to fail on SQLite with `BEGIN` in place of `BEGIN IMMEDIATE`.
+// Seen to fail on PostgreSQL without `FOR UPDATE SKIP LOCKED`.
 pub(crate) async fn a_task_is_given_to_one(home: &dyn Home) {
     let store = home.open().await;
     for _ in 0..20 {
@@ -241,6 +241,7 @@ pub(crate) async fn a_cancelled_task_ends(home: &dyn Home) {
     assert_eq!(listed.len(), 3);
 }
 
+// Seen to fail on SQLite with `BEGIN` in place of `BEGIN IMMEDIATE`.
 pub(crate) async fn a_key_enqueues_once(home: &dyn Home) {
     let task = |kind: &str| NewTask {
         idempotency_key: Some("once".to_owned()),
@@ -333,7 +334,7 @@ fn schedule(pattern: &str, next_run_at: Timestamp) -> NewSchedule {
     }
 }
 
-// Seen to fail on SQLite with `BEGIN` in place of `BEGIN IMMEDIATE`.
+// One statement does it in both homes: there is no lock to take away.
 pub(crate) async fn a_schedule_fires_once(home: &dyn Home) {
     let store = home.open().await;
     store
