@@ -72,12 +72,13 @@ fn kind(error: &dyn sqlx::error::DatabaseError) -> Kind {
         }
     } else {
         // Classes of SQLSTATE, PostgreSQL's appendix A: connection, rollback (serialisation,
-        // deadlock), resources, operator's intervention, system; read-only transaction.
+        // deadlock), resources, operator's intervention, system; read-only transaction, a lock
+        // not had in time; damaged data, a damaged index.
         let class = code.get(..2).unwrap_or_default();
         match class {
             "08" | "40" | "53" | "57" | "58" => Kind::Passing,
             _ if code == "25006" || code == "55P03" => Kind::Passing,
-            "XX" => Kind::Corrupt,
+            _ if code == "XX001" || code == "XX002" => Kind::Corrupt,
             _ => Kind::Refused,
         }
     }

@@ -2,7 +2,7 @@
 
 crate::rows::readers!(sqlx::sqlite::SqliteRow);
 
-/// The columns of an account `a`, as [`account`] reads them.
+/// The columns of an account `a`, as `account` reads them.
 macro_rules! account_columns {
     () => {
         "a.id AS account_id, a.email, a.is_email_verified, a.name AS account_name, a.role, \
