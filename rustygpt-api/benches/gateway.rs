@@ -69,6 +69,7 @@ async fn serve_in_background(model: LoadedModel) -> SocketAddr {
     let state = ApiState::new(ApiParts {
         models: Arc::new(models),
         keyring: Keyring::new([KeyDigest::of(KEY)]),
+        accounts: None,
         keyless: false,
         hosts: HostPolicy::new(address, &[], None).expect("a host"),
         cors_origins: Vec::new(),

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use rustygpt_common::accounts::Problem;
 use rustygpt_common::error_code::ErrorCode;
 use rustygpt_common::openai::ErrorEnvelope;
 use rustygpt_common::sse::Event;
@@ -10,6 +11,7 @@ use rustygpt_model::contract::ModelError;
 use rustygpt_orchestrator::UseCaseError;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Longest message sent out; a parser's message can quote the whole body.
 const MESSAGE_CHARACTERS: usize = 500;
@@ -23,6 +25,10 @@ pub(crate) struct ApiError {
     retry_after_seconds: Option<u64>,
     inside: Option<Arc<dyn Error + Send + Sync>>,
 }
+
+/// A failed response's own words, for those who write it in another form.
+#[derive(Clone, Debug)]
+struct Refused(ApiError);
 
 /// What a failed response tells the log. Never the message: it may quote the prompt.
 #[derive(Clone, Debug)]
@@ -91,6 +97,28 @@ impl ApiError {
         }
     }
 
+    /// Too much, and when to try again.
+    pub(crate) fn too_much(
+        code: ErrorCode,
+        message: impl Into<String>,
+        retry_after: Duration,
+    ) -> Self {
+        // Rounded up: who comes a moment too early is refused again.
+        let seconds = retry_after.as_millis().div_ceil(1000);
+        Self {
+            retry_after_seconds: Some(u64::try_from(seconds).unwrap_or(u64::MAX).max(1)),
+            ..Self::new(code, message)
+        }
+    }
+
+    /// What somebody began may not go on: their sign-in or key was ended, or may do less now.
+    pub(crate) fn access_ended() -> Self {
+        Self::new(
+            ErrorCode::PermissionDenied,
+            "Your access was ended or changed.",
+        )
+    }
+
     /// The body that goes out.
     pub(crate) fn envelope(&self) -> ErrorEnvelope {
         ErrorEnvelope::new(self.code, self.message.clone(), self.param.clone())
@@ -124,17 +152,23 @@ impl ApiError {
             | ErrorCode::InvalidPrompt
             | ErrorCode::ModelNotSupported
             | ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
-            ErrorCode::InvalidApiKey => StatusCode::UNAUTHORIZED,
+            ErrorCode::InvalidApiKey
+            | ErrorCode::SignInRefused
+            | ErrorCode::SecondFactorRequired
+            | ErrorCode::SignedOut => StatusCode::UNAUTHORIZED,
             ErrorCode::PermissionDenied
             | ErrorCode::HostNotAllowed
-            | ErrorCode::OriginNotAllowed => StatusCode::FORBIDDEN,
+            | ErrorCode::OriginNotAllowed
+            | ErrorCode::SignUpClosed
+            | ErrorCode::InsecureConnection => StatusCode::FORBIDDEN,
+            ErrorCode::Conflict => StatusCode::CONFLICT,
             ErrorCode::ModelNotFound | ErrorCode::NotFound => StatusCode::NOT_FOUND,
             ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ErrorCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             ErrorCode::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ErrorCode::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            ErrorCode::QueueFull => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::QueueFull | ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -153,15 +187,39 @@ impl IntoResponse for ApiError {
         }
         response.extensions_mut().insert(Failure {
             code: self.code,
-            param: self.param,
-            inside: self.inside,
+            param: self.param.clone(),
+            inside: self.inside.clone(),
         });
+        response.extensions_mut().insert(Refused(self));
         response
     }
 }
 
+/// Writes a failed response as a problem document (RFC 9457); leaves others as they are.
+pub(crate) fn into_problem(mut response: Response) -> Response {
+    let Some(Refused(error)) = response.extensions_mut().remove::<Refused>() else {
+        return response;
+    };
+    let status = response.status();
+    let problem = Problem {
+        kind: "about:blank".to_owned(),
+        title: status.canonical_reason().unwrap_or("Error").to_owned(),
+        status: status.as_u16(),
+        detail: error.message,
+        code: error.code.as_str().to_owned(),
+        field: error.param,
+    };
+    let (mut parts, _) = response.into_parts();
+    let (written, body) = Json(problem).into_response().into_parts();
+    parts.headers.extend(written.headers);
+    let kind = HeaderValue::from_static("application/problem+json");
+    parts.headers.insert(header::CONTENT_TYPE, kind);
+    Response::from_parts(parts, body)
+}
+
 impl From<UseCaseError> for ApiError {
     fn from(error: UseCaseError) -> Self {
+        let message = error.to_string();
         match error {
             UseCaseError::Denied(denied) => {
                 Self::new(ErrorCode::PermissionDenied, denied.to_string())
@@ -180,6 +238,27 @@ impl From<UseCaseError> for ApiError {
                 ..Self::at(ErrorCode::Unavailable, "model", error.to_string())
             },
             UseCaseError::Model(error) => error.into(),
+            UseCaseError::NotFound(_) => Self::new(ErrorCode::NotFound, message),
+            UseCaseError::Invalid { field, .. } => {
+                Self::at(ErrorCode::InvalidValue, field, message)
+            }
+            UseCaseError::Conflict(_) | UseCaseError::RefreshRaced => {
+                Self::new(ErrorCode::Conflict, message)
+            }
+            UseCaseError::SignInRefused => Self::new(ErrorCode::SignInRefused, message),
+            UseCaseError::SecondFactorRequired => {
+                Self::at(ErrorCode::SecondFactorRequired, "code", message)
+            }
+            UseCaseError::SignedOut => Self::new(ErrorCode::SignedOut, message),
+            UseCaseError::SignUpClosed => Self::new(ErrorCode::SignUpClosed, message),
+            UseCaseError::Busy { retry_after, .. } => {
+                Self::too_much(ErrorCode::RateLimited, message, retry_after)
+            }
+            UseCaseError::StoreUnavailable { retry_after, cause } => Self {
+                inside: Some(Arc::new(cause)),
+                ..Self::too_much(ErrorCode::Unavailable, message, retry_after)
+            },
+            UseCaseError::Internal(inside) => Self::internal(inside),
         }
     }
 }

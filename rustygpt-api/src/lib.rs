@@ -6,7 +6,9 @@
 //!
 //! Invariant: only `error.rs` says a status code. Past `v1/*/validate.rs` nothing is JSON.
 
+mod api;
 mod caller;
+mod cookies;
 mod error;
 mod health;
 mod json_body;

@@ -1,16 +1,19 @@
 //! The one OpenAPI document.
 
 use crate::caller::Asker;
+use crate::cookies;
 use crate::error::ApiError;
-use crate::{health, metrics, status, v1};
+use crate::{api, health, metrics, status, v1};
 use axum::Json;
+use rustygpt_common::accounts::Problem;
 use rustygpt_common::openai::{ChatCompletionChunk, ErrorEnvelope};
+use rustygpt_common::routes;
 use rustygpt_orchestrator::UseCaseError;
 use rustygpt_orchestrator::access::{Action, Thing, authorize};
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::Ref;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
@@ -30,26 +33,77 @@ use utoipa::{Modify, OpenApi};
         status::show,
         metrics::show,
         show,
+        api::auth::owner,
+        api::auth::sign_up,
+        api::auth::sign_in,
+        api::auth::enter,
+        api::auth::refresh,
+        api::auth::reset,
+        api::auth::sign_out,
+        api::account::show,
+        api::account::rename,
+        api::account::delete,
+        api::account::export,
+        api::account::usage,
+        api::account::change_password,
+        api::second_factor::offer,
+        api::second_factor::set,
+        api::second_factor::remove,
+        api::sign_ins::list,
+        api::sign_ins::end_others,
+        api::sign_ins::end,
+        api::keys::list,
+        api::keys::create,
+        api::keys::revoke,
+        api::keys::list_of,
+        api::keys::create_for,
+        api::keys::revoke_any,
+        api::admin::list,
+        api::admin::add,
+        api::admin::show,
+        api::admin::change,
+        api::admin::delete,
+        api::admin::reset,
+        api::admin::end_sign_ins,
+        api::admin::invite,
+        api::admin::settings,
+        api::admin::change_setting,
+        api::admin::remove_setting,
+        api::admin::audit,
+        api::tasks::list,
+        api::tasks::show,
+        api::tasks::retry,
+        api::tasks::cancel,
     ),
-    components(schemas(ChatCompletionChunk)),
-    modifiers(&BearerKey, &OtherErrors),
-    security(("key" = [])),
+    components(schemas(ChatCompletionChunk, Problem)),
+    modifiers(&Credentials, &OtherErrors),
+    security(("key" = []), ("token" = []), ("cookie" = [], "proof" = [])),
     tags(
         (name = "inference", description = "The OpenAI API."),
+        (name = "auth", description = "Ways in and out."),
+        (name = "account", description = "One's own account."),
+        (name = "admin", description = "Other people's accounts, and the server's rules."),
         (name = "server", description = "The server itself."),
     )
 )]
 struct Document;
 
-struct BearerKey;
+/// What a request can prove itself with: a key, an access token, or a cookie that holds one
+/// together with its proof.
+struct Credentials;
 
-impl Modify for BearerKey {
+impl Modify for Credentials {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("key", SecurityScheme::Http(scheme));
+        let bearer = || HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let components = document.components.get_or_insert_default();
+        let key = SecurityScheme::Http(bearer().build());
+        let token = SecurityScheme::Http(bearer().bearer_format("JWT").build());
+        let cookie = ApiKey::Cookie(ApiKeyValue::new(cookies::ACCESS));
+        let proof = ApiKey::Header(ApiKeyValue::new("x-rustygpt-proof"));
+        components.add_security_scheme("key", key);
+        components.add_security_scheme("token", token);
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
+        components.add_security_scheme("proof", SecurityScheme::ApiKey(proof));
     }
 }
 
@@ -59,25 +113,32 @@ struct OtherErrors;
 
 impl Modify for OtherErrors {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post, &mut item.delete]
-                .into_iter()
-                .flatten()
+        for (path, item) in &mut document.paths.paths {
+            let (schema, kind) = if path.starts_with(routes::API_PREFIX) {
+                ("Problem", "application/problem+json")
+            } else {
+                ("ErrorEnvelope", "application/json")
+            };
+            for operation in [
+                &mut item.get,
+                &mut item.post,
+                &mut item.put,
+                &mut item.delete,
+            ]
+            .into_iter()
+            .flatten()
             {
-                add_default_error(operation);
+                add_default_error(operation, schema, kind);
             }
         }
     }
 }
 
-fn add_default_error(operation: &mut Operation) {
-    let envelope = Ref::from_schema_name("ErrorEnvelope");
+fn add_default_error(operation: &mut Operation, schema: &str, kind: &str) {
+    let envelope = Ref::from_schema_name(schema);
     let response = ResponseBuilder::new()
         .description("The request was refused or failed.")
-        .content(
-            "application/json",
-            ContentBuilder::new().schema(Some(envelope)).build(),
-        )
+        .content(kind, ContentBuilder::new().schema(Some(envelope)).build())
         .build();
     operation
         .responses

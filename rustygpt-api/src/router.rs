@@ -2,14 +2,24 @@
 
 use crate::error::ApiError;
 use crate::state::ApiState;
-use crate::{health, metrics, middleware, openapi, status, v1};
+use crate::{api, health, metrics, middleware, openapi, status, v1};
 use axum::Router;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use rustygpt_common::error_code::ErrorCode;
 use rustygpt_common::routes;
 
-/// Every route: its path as axum writes it, and what answers its methods.
-fn table() -> [(&'static str, MethodRouter<ApiState>); 9] {
+/// A path as axum writes it, and what answers its methods.
+type Route = (&'static str, MethodRouter<ApiState>);
+
+/// Every route.
+fn table() -> impl Iterator<Item = Route> {
+    openai_and_server()
+        .into_iter()
+        .chain(entrances_and_own_account())
+        .chain(administration())
+}
+
+fn openai_and_server() -> [Route; 9] {
     [
         (routes::CHAT_COMPLETIONS, post(v1::chat_completions::create)),
         (routes::EMBEDDINGS, post(v1::embeddings::create)),
@@ -24,9 +34,72 @@ fn table() -> [(&'static str, MethodRouter<ApiState>); 9] {
     ]
 }
 
+fn entrances_and_own_account() -> [Route; 19] {
+    use api::{account, auth, keys, second_factor, sign_ins};
+    use routes::entrance;
+    [
+        (entrance::OWNER, post(auth::owner)),
+        (entrance::SIGN_UP, post(auth::sign_up)),
+        (entrance::SIGN_IN, post(auth::sign_in)),
+        (entrance::ENTER, post(auth::enter)),
+        (entrance::REFRESH, post(auth::refresh)),
+        (entrance::RESET, post(auth::reset)),
+        ("/api/auth/sign-out", post(auth::sign_out)),
+        ("/api/account", get(account::show).put(account::rename)),
+        ("/api/account/delete", post(account::delete)),
+        ("/api/account/export", get(account::export)),
+        ("/api/account/usage", get(account::usage)),
+        ("/api/account/password", post(account::change_password)),
+        ("/api/account/second-factor", put(second_factor::set)),
+        (
+            "/api/account/second-factor/offer",
+            post(second_factor::offer),
+        ),
+        (
+            "/api/account/second-factor/remove",
+            post(second_factor::remove),
+        ),
+        (
+            "/api/account/sign-ins",
+            get(sign_ins::list).delete(sign_ins::end_others),
+        ),
+        ("/api/account/sign-ins/{id}", delete(sign_ins::end)),
+        ("/api/account/keys", get(keys::list).post(keys::create)),
+        ("/api/account/keys/{id}", delete(keys::revoke)),
+    ]
+}
+
+fn administration() -> [Route; 14] {
+    use api::{admin, keys, tasks};
+    let member = get(admin::show).put(admin::change).delete(admin::delete);
+    let setting = put(admin::change_setting).delete(admin::remove_setting);
+    [
+        ("/api/admin/accounts", get(admin::list).post(admin::add)),
+        ("/api/admin/accounts/{id}", member),
+        ("/api/admin/accounts/{id}/reset", post(admin::reset)),
+        (
+            "/api/admin/accounts/{id}/sign-ins",
+            delete(admin::end_sign_ins),
+        ),
+        (
+            "/api/admin/accounts/{id}/keys",
+            get(keys::list_of).post(keys::create_for),
+        ),
+        ("/api/admin/keys/{id}", delete(keys::revoke_any)),
+        ("/api/admin/invitations", post(admin::invite)),
+        ("/api/admin/settings", get(admin::settings)),
+        ("/api/admin/settings/{name}", setting),
+        ("/api/admin/audit", get(admin::audit)),
+        ("/api/admin/tasks", get(tasks::list)),
+        ("/api/admin/tasks/{id}", get(tasks::show)),
+        ("/api/admin/tasks/{id}/retry", post(tasks::retry)),
+        ("/api/admin/tasks/{id}/cancel", post(tasks::cancel)),
+    ]
+}
+
 /// The paths of all routes, as the OpenAPI document writes them.
 pub fn paths() -> impl Iterator<Item = String> {
-    table().into_iter().map(|(path, _)| path.replace("{*", "{"))
+    table().map(|(path, _)| path.replace("{*", "{"))
 }
 
 /// The whole service: routes and middleware.

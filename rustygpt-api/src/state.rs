@@ -2,10 +2,13 @@
 
 use crate::measurements::Measurements;
 use rustygpt_orchestrator::access::Keyring;
+use rustygpt_orchestrator::access::rate::RateLimiter;
+use rustygpt_orchestrator::accounts::Accounts;
 use rustygpt_orchestrator::models::Models;
 use rustygpt_utils::clock::Clock;
 use rustygpt_utils::random::NoRandomness;
 use rustygpt_utils::tasks::Tasks;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +25,10 @@ pub type NewId = Arc<dyn Fn(&str) -> Result<String, NoRandomness> + Send + Sync>
 pub struct ApiParts {
     /// The models.
     pub models: Arc<Models>,
-    /// The keys that open the server.
+    /// The keys that open the server without the store: the local owner's.
     pub keyring: Keyring,
+    /// Accounts, and everything that comes with them; without them only the keyring opens.
+    pub accounts: Option<Arc<Accounts>>,
     /// Whether inference and discovery need no key (`--open-loopback`). The host and origin checks
     /// stay.
     pub keyless: bool,
@@ -81,6 +86,8 @@ pub struct ApiState(Arc<Shared>);
 pub struct Shared {
     parts: ApiParts,
     pub(crate) measurements: Measurements,
+    /// Attempts to get in, by network address.
+    pub(crate) attempts: RateLimiter<IpAddr>,
 }
 
 impl ApiState {
@@ -90,6 +97,7 @@ impl ApiState {
         Self(Arc::new(Shared {
             parts,
             measurements: Measurements::new(),
+            attempts: RateLimiter::new(),
         }))
     }
 }

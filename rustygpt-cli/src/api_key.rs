@@ -1,11 +1,9 @@
 //! The server's own key: 256 bits, made on first start, kept in one file that its owner alone may
 //! read.
 
-use anyhow::{Context as _, Result, bail};
+use crate::private_file;
+use anyhow::{Result, bail};
 use rustygpt_orchestrator::access::ApiKey;
-use rustygpt_utils::paths;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 /// Reads the key, or makes one if there is none yet.
@@ -16,20 +14,9 @@ pub(crate) fn read_or_create(path: &Path) -> Result<String> {
     if let Some(key) = read(path)? {
         return Ok(key);
     }
-    let folder = path.parent().context("the key's file has no folder")?;
-    paths::create_private_folder(folder)
-        .with_context(|| format!("cannot create the data folder {}", folder.display()))?;
-    let key = ApiKey::generate()?.reveal().to_owned();
-    match paths::create_private(path, format!("{key}\n").as_bytes()) {
-        Ok(()) => Ok(key),
-        // Another process made one between our look and our write; both must use the same.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            read(path)?.context("the key vanished while it was being read")
-        }
-        Err(error) => {
-            Err(error).with_context(|| format!("cannot write the key to {}", path.display()))
-        }
-    }
+    let key = ApiKey::generate()?;
+    let text = private_file::create(path, &format!("{}\n", key.reveal()))?;
+    checked(&text, path)
 }
 
 /// Reads the key; `None` if there is no file.
@@ -37,56 +24,25 @@ pub(crate) fn read_or_create(path: &Path) -> Result<String> {
 /// # Errors
 /// A file that others can read, or that holds no key.
 pub(crate) fn read(path: &Path) -> Result<Option<String>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(error)
-                .with_context(|| format!("cannot read the key in {}", path.display()));
-        }
-    };
-    // The mode of the open file, so that it cannot be another file than the one read.
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        bail!("{} is not a file", path.display());
-    }
-    refuse_readable_by_others(&metadata, path)?;
-    let mut key = String::new();
-    file.read_to_string(&mut key)
-        .with_context(|| format!("{} is no key", path.display()))?;
-    let key = key.trim();
+    let text = private_file::read(path)?;
+    text.map(|text| checked(&text, path)).transpose()
+}
+
+fn checked(text: &str, path: &Path) -> Result<String> {
+    let key = text.trim();
     if key.len() < 16 || !key.chars().all(|c| c.is_ascii_graphic()) {
         bail!(
             "{} is no key; delete it, and a new one is made",
             path.display()
         );
     }
-    Ok(Some(key.to_owned()))
-}
-
-#[cfg(unix)]
-fn refuse_readable_by_others(metadata: &std::fs::Metadata, path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = metadata.permissions().mode();
-    if mode & 0o077 != 0 {
-        bail!(
-            "the key in {path} can be read by other users (mode {:03o}). If nobody did, run: \
-             chmod 600 {path}; else delete it, and a new one is made",
-            mode & 0o777,
-            path = path.display(),
-        );
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn refuse_readable_by_others(_metadata: &std::fs::Metadata, _path: &Path) -> Result<()> {
-    Ok(())
+    Ok(key.to_owned())
 }
 
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use rustygpt_utils::paths;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 

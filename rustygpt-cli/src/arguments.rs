@@ -44,6 +44,32 @@ pub(crate) enum Command {
     Template(TemplateArguments),
     /// Print what points a client at this server.
     Env(EnvArguments),
+    /// Print a link that lets you into the web page.
+    Open(ConnectionFlags),
+    /// Manage accounts.
+    User {
+        #[command(subcommand)]
+        action: UserAction,
+    },
+    /// Manage the keys of accounts.
+    Key {
+        #[command(subcommand)]
+        action: KeyAction,
+    },
+    /// Look at the audit log.
+    Audit {
+        #[command(subcommand)]
+        action: AuditAction,
+    },
+    /// Manage work that waits to be done.
+    Tasks {
+        #[command(subcommand)]
+        action: TasksAction,
+    },
+    /// Bring the store up to date.
+    Migrate,
+    /// Fill an empty store with demo accounts.
+    Seed,
     /// Look for what is wrong, and say what to do about it.
     Doctor(ServeFlags),
     /// Look at the settings.
@@ -246,6 +272,143 @@ pub(crate) enum Client {
     Vscode,
     /// Programs that look for Ollama.
     Ollama,
+}
+
+/// What an account may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleChoice {
+    /// Administer the server.
+    Admin,
+    /// Use it.
+    User,
+    /// Read what is shared with it.
+    ReadOnly,
+}
+
+/// What a key is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScopeChoice {
+    /// Asking models.
+    Inference,
+    /// Reading what the account may read.
+    Read,
+    /// Changing what the account may change.
+    Write,
+    /// Administering.
+    Admin,
+}
+
+/// What to do with accounts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserAction {
+    /// Make an account, and print the code with which its holder sets a password.
+    Add {
+        /// The e-mail address.
+        email: String,
+        /// What to call them [default: the address's first part].
+        #[arg(long, default_value = "")]
+        name: String,
+        /// What they may do.
+        #[arg(long, value_enum, default_value = "user")]
+        role: RoleChoice,
+        /// Read their first password from standard input instead.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the accounts.
+    List,
+    /// Change what somebody may do.
+    Role {
+        /// The account's address.
+        email: String,
+        /// What they may do.
+        #[arg(value_enum)]
+        role: RoleChoice,
+    },
+    /// Print a code with which somebody sets a new password.
+    Reset {
+        /// The account's address.
+        email: String,
+    },
+    /// Lock somebody out, at once.
+    Disable {
+        /// The account's address.
+        email: String,
+    },
+    /// Let somebody in again.
+    Enable {
+        /// The account's address.
+        email: String,
+    },
+    /// Delete an account and everything that is its own.
+    Delete {
+        /// The account's address.
+        email: String,
+    },
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyAction {
+    /// Make a key, and print it this once.
+    Create {
+        /// Whose it is.
+        email: String,
+        /// What to call it.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// What it is good for; may be given again [default: inference].
+        #[arg(long, value_enum)]
+        scope: Vec<ScopeChoice>,
+        /// After how many days it stops to open [default: never].
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        days: Option<u32>,
+        /// Requests per minute [default: the server's setting].
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        requests_per_minute: Option<u32>,
+        /// Tokens per day, prompts and answers together [default: no limit].
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+        tokens_per_day: Option<u64>,
+    },
+    /// List somebody's keys.
+    List {
+        /// Whose.
+        email: String,
+    },
+    /// Revoke a key, at once.
+    Revoke {
+        /// Its id, as the list shows it.
+        id: String,
+    },
+}
+
+/// What to do with the audit log.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum AuditAction {
+    /// Read all of it, and say whether anything was changed, cut or moved.
+    Verify,
+}
+
+/// What to do with tasks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TasksAction {
+    /// List the latest.
+    List,
+    /// Show one.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Have a dead or cancelled one tried again.
+    Retry {
+        /// Its id.
+        id: String,
+    },
+    /// Cancel one.
+    Cancel {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// Arguments of `config`.

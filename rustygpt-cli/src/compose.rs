@@ -5,25 +5,30 @@ mod models;
 pub(crate) use models::{footprint, gather_models, least_bytes, load_language_model};
 
 use crate::config::Settings;
-use crate::config::settings::ModelChoice;
+use crate::config::settings::{ModelChoice, StorePlace};
 use crate::faults::ModelFact;
-use crate::{models_on_disk, starter};
+use crate::{models_on_disk, root_secret, starter};
 use anyhow::{Context as _, Result, bail};
 use rustygpt_api::listener::tls;
 use rustygpt_api::{ApiParts, ApiState, HostPolicy, Networks, Origin, RequestLimits, ServeOptions};
+use rustygpt_db::postgres::PostgresStore;
+use rustygpt_db::sqlite::SqliteStore;
 use rustygpt_model::candle;
 use rustygpt_model::contract::ModelError;
 use rustygpt_model::prompt::{ChatTemplate, RenderLimits, RenderProcess, Renderer};
 use rustygpt_model::tokenizer::Tokenizer;
 use rustygpt_model::weights::{ModelFiles, Source};
 use rustygpt_orchestrator::access::{KeyDigest, Keyring};
+use rustygpt_orchestrator::accounts::{Accounts, AccountsParts, Cost, Passwords, Store};
 use rustygpt_orchestrator::models::Models;
 use rustygpt_utils::clock::SystemClock;
 use rustygpt_utils::ids;
+use rustygpt_utils::paths;
 use rustygpt_utils::tasks::Tasks;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Renders templates in processes of this same program, with bounded time and memory.
 pub(crate) fn renderer() -> Result<Renderer> {
@@ -61,10 +66,55 @@ pub(crate) fn use_threads(settings: &Settings) -> Result<()> {
     }
 }
 
+/// Opens the store, which is made if there is none.
+///
+/// # Errors
+/// A folder that cannot be written, a store that a newer program wrote.
+pub(crate) async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>> {
+    let path = match &settings.store {
+        StorePlace::File(path) => path,
+        StorePlace::Database(url) => {
+            let store = PostgresStore::open(url).await;
+            // The URL itself may hold a password.
+            return Ok(Arc::new(
+                store.context("cannot open the database of database_url")?,
+            ));
+        }
+    };
+    if let Some(folder) = path.parent() {
+        paths::create_private_folder(folder)
+            .with_context(|| format!("cannot create the folder {}", folder.display()))?;
+    }
+    let store = SqliteStore::open(path).await;
+    let store = store.with_context(|| format!("cannot open the store {}", path.display()))?;
+    Ok(Arc::new(store))
+}
+
+/// The use-cases of accounts over an open store. Streams end with `ending`.
+///
+/// # Errors
+/// A root secret that cannot be read or made.
+pub(crate) fn accounts(
+    settings: &Settings,
+    store: Arc<dyn Store>,
+    tasks: &Tasks,
+    ending: CancellationToken,
+) -> Result<Arc<Accounts>> {
+    Ok(Arc::new(Accounts::new(AccountsParts {
+        store,
+        clock: Arc::new(SystemClock),
+        passwords: Passwords::new(Cost::OWASP, tasks.clone())?,
+        secrets: root_secret::read_or_create(&settings.root_secret_file())?,
+        tasks: tasks.clone(),
+        ending,
+    })))
+}
+
 /// What `serve` runs: the router and how to serve it.
 pub(crate) struct Server {
     pub(crate) router: axum::Router,
     pub(crate) options: ServeOptions,
+    pub(crate) accounts: Arc<Accounts>,
 }
 
 /// Puts the HTTP server together.
@@ -76,6 +126,7 @@ pub(crate) fn server(
     bound: SocketAddr,
     key: &str,
     models: Arc<Models>,
+    store: Arc<dyn Store>,
     tasks: &Tasks,
 ) -> Result<Server> {
     let origins = settings.cors_origins.iter().map(|text| Origin::parse(text));
@@ -90,8 +141,10 @@ pub(crate) fn server(
             .transpose()?,
         ..ServeOptions::default()
     };
+    let accounts = accounts(settings, store, tasks, options.ending.clone())?;
     let parts = ApiParts {
         models,
+        accounts: Some(Arc::clone(&accounts)),
         keyring: Keyring::new([KeyDigest::of(key)]),
         keyless: false,
         hosts: HostPolicy::new(bound, &settings.allowed_hosts, public_url)?,
@@ -106,6 +159,7 @@ pub(crate) fn server(
     Ok(Server {
         router: rustygpt_api::router(ApiState::new(parts)),
         options,
+        accounts,
     })
 }
 

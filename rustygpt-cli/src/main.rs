@@ -12,11 +12,13 @@ mod faults;
 mod models_on_disk;
 mod network;
 mod output;
+mod private_file;
+mod root_secret;
 mod server_record;
 mod starter;
 
 use anyhow::Result;
-use arguments::{Arguments, Command, ConfigAction};
+use arguments::{Arguments, AuditAction, Command, ConfigAction};
 use clap::Parser;
 use config::Config;
 use config::keys::Key;
@@ -83,6 +85,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Chat(arguments) => arguments.flags.0.clone(),
         Command::Run(arguments) => arguments.flags.0.clone(),
         Command::Env(arguments) => arguments.flags.0.clone(),
+        Command::Open(flags) => flags.0.clone(),
         _ => Vec::new(),
     };
     let gathered = gather(flags);
@@ -119,6 +122,15 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Inspect(arguments) => commands::inspect::run(&arguments),
             Command::Tokenize(arguments) => commands::tokenize::run(&arguments),
             Command::Env(arguments) => commands::env::run(&settings, arguments.client),
+            Command::Open(_) => commands::open::run(&settings).await,
+            Command::User { action } => commands::user::run(&settings, action).await,
+            Command::Key { action } => commands::key::run(&settings, action).await,
+            Command::Audit {
+                action: AuditAction::Verify,
+            } => commands::store::verify_audit(&settings).await,
+            Command::Tasks { action } => commands::tasks::run(&settings, action).await,
+            Command::Migrate => commands::store::migrate(&settings).await,
+            Command::Seed => commands::store::seed(&settings).await,
             Command::Doctor(_)
             | Command::Config(_)
             | Command::Completions { .. }

@@ -44,6 +44,20 @@ pub enum ErrorCode {
     RequestTooLarge,
     /// The headers are too long or too many.
     HeadersTooLarge,
+    /// The password or the code is not right.
+    SignInRefused,
+    /// The password is right, and a second factor is needed.
+    SecondFactorRequired,
+    /// The sign-in has ended.
+    SignedOut,
+    /// Nobody may sign up here, or only by invitation.
+    SignUpClosed,
+    /// Secrets would travel in the clear.
+    InsecureConnection,
+    /// It contradicts what is there.
+    Conflict,
+    /// Too many requests in too short a time.
+    RateLimited,
     /// The queue is full.
     QueueFull,
     /// The server is starting, stopping or has lost its model.
@@ -77,6 +91,13 @@ impl ErrorCode {
             Self::RequestTimeout => "request_timeout",
             Self::RequestTooLarge => "request_too_large",
             Self::HeadersTooLarge => "headers_too_large",
+            Self::SignInRefused => "sign_in_refused",
+            Self::SecondFactorRequired => "second_factor_required",
+            Self::SignedOut => "signed_out",
+            Self::SignUpClosed => "sign_up_closed",
+            Self::InsecureConnection => "insecure_connection",
+            Self::Conflict => "conflict",
+            Self::RateLimited => "rate_limit_exceeded",
             Self::QueueFull => "queue_full",
             Self::Unavailable => "service_unavailable",
             Self::Internal => "internal_error",
@@ -87,11 +108,16 @@ impl ErrorCode {
     #[must_use]
     pub fn error_type(self) -> &'static str {
         match self {
-            Self::InvalidApiKey => "authentication_error",
-            Self::PermissionDenied | Self::HostNotAllowed | Self::OriginNotAllowed => {
-                "permission_error"
-            }
-            Self::QueueFull => "rate_limit_error",
+            Self::InvalidApiKey
+            | Self::SignInRefused
+            | Self::SecondFactorRequired
+            | Self::SignedOut => "authentication_error",
+            Self::PermissionDenied
+            | Self::HostNotAllowed
+            | Self::OriginNotAllowed
+            | Self::SignUpClosed
+            | Self::InsecureConnection => "permission_error",
+            Self::QueueFull | Self::RateLimited => "rate_limit_error",
             Self::Unavailable | Self::Internal => "server_error",
             _ => "invalid_request_error",
         }

@@ -3,6 +3,7 @@
 //!
 //! This crate does no IO and builds for the browser.
 
+pub mod accounts;
 pub mod error_code;
 pub mod openai;
 pub mod routes;

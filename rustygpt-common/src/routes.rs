@@ -19,8 +19,38 @@ pub const METRICS: &str = "/metrics";
 /// Describes every route.
 pub const OPENAPI: &str = "/openapi.json";
 
-/// The routes that need no key.
-pub const PUBLIC: [&str; 2] = [HEALTH, READY];
+/// Ways in: the routes that make a caller of somebody who is none yet.
+pub mod entrance {
+    /// Makes the first administrator.
+    pub const OWNER: &str = "/api/auth/owner";
+    /// Makes an account for oneself.
+    pub const SIGN_UP: &str = "/api/auth/sign-up";
+    /// Lets in by password.
+    pub const SIGN_IN: &str = "/api/auth/sign-in";
+    /// Lets in by the code of `rustygpt open`.
+    pub const ENTER: &str = "/api/auth/enter";
+    /// Gets new tokens.
+    pub const REFRESH: &str = "/api/auth/refresh";
+    /// Sets a new password by a code.
+    pub const RESET: &str = "/api/auth/reset";
+    /// All of them.
+    pub const ALL: [&str; 6] = [OWNER, SIGN_UP, SIGN_IN, ENTER, REFRESH, RESET];
+}
+
+/// What `/api` begins with: the routes that answer errors as problem documents.
+pub const API_PREFIX: &str = "/api/";
+
+/// Whether a route needs neither key nor sign-in.
+#[must_use]
+pub fn is_public(path: &str) -> bool {
+    [HEALTH, READY].contains(&path) || entrance::ALL.contains(&path)
+}
+
+/// Whether a route has a model compute, which counts against a key's rate and quota.
+#[must_use]
+pub fn computes(path: &str) -> bool {
+    [CHAT_COMPLETIONS, EMBEDDINGS].contains(&path)
+}
 
 /// Whether a path serves inference or the discovery of models: the routes that an owner may open
 /// to keyless clients on the same machine.

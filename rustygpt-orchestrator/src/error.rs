@@ -1,8 +1,12 @@
 //! [`UseCaseError`]: what can go wrong, by what a caller can do about it.
 
 use crate::access::Denied;
+use crate::accounts::PasswordError;
+use rustygpt_db::store::{Conflict, StoreError};
 use rustygpt_model::contract::ModelError;
+use rustygpt_utils::random::NoRandomness;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What can go wrong in a use-case, by what a caller can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +58,109 @@ pub enum UseCaseError {
     /// The model refused or failed.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// No such thing, or none for this caller.
+    #[error("There is no such {0}.")]
+    NotFound(&'static str),
+    /// A field cannot be what it is.
+    #[error("{reason}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// It contradicts what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// The address, the password or the code is not right, or the account may not be used: which,
+    /// is not told.
+    #[error("The e-mail address, the password or the code is not right.")]
+    SignInRefused,
+    /// The password is right, and not enough.
+    #[error("This account asks for a second factor: send its code as `code`.")]
+    SecondFactorRequired,
+    /// The sign-in has ended.
+    #[error("You are signed out. Sign in again.")]
+    SignedOut,
+    /// Another request of the same burst has the new tokens already.
+    #[error("Another request has just refreshed this sign-in. Use what it was given.")]
+    RefreshRaced,
+    /// Nobody may sign up, or only who was invited.
+    #[error("Accounts are made by an administrator or by invitation here.")]
+    SignUpClosed,
+    /// Too much at once.
+    #[error("{message}")]
+    Busy {
+        /// What there is too much of.
+        message: String,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The store does not answer now.
+    #[error("The server cannot reach its store now; try again soon.")]
+    StoreUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+        /// What happened, for the log.
+        #[source]
+        cause: StoreError,
+    },
+    /// Our own fault; the inside is for the log.
+    #[error("the server failed")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl UseCaseError {
+    /// A field that cannot be what it is.
+    pub(crate) fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Invalid {
+            field,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl From<StoreError> for UseCaseError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { what } => Self::NotFound(what),
+            StoreError::Conflict(Conflict::CodeInvalid) => {
+                Self::invalid("code", "The code is not valid, or not any more.")
+            }
+            StoreError::Conflict(Conflict::AccountDisabled) => Self::SignInRefused,
+            StoreError::Conflict(conflict) => Self::Conflict(sentence(&conflict.to_string())),
+            StoreError::Unavailable { retry_after, .. } => Self::StoreUnavailable {
+                retry_after,
+                cause: error,
+            },
+            other => Self::Internal(Box::new(other)),
+        }
+    }
+}
+
+impl From<NoRandomness> for UseCaseError {
+    fn from(error: NoRandomness) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<PasswordError> for UseCaseError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::Busy {
+                message: sentence(&error.to_string()),
+                retry_after: Duration::from_secs(2),
+            },
+            other => Self::Internal(Box::new(other)),
+        }
+    }
+}
+
+/// A message as people read it: `there is …` becomes `There is … .`
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(characters).chain(['.']).collect()
 }
 
 fn wrong_kind(id: &str, kind: &str, wanted: &str, others: &[String]) -> String {

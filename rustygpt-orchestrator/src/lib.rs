@@ -4,6 +4,7 @@
 //! exist for them.
 
 pub mod access;
+pub mod accounts;
 pub mod chat;
 pub mod embeddings;
 mod error;

@@ -1,6 +1,7 @@
 //! Names for things that come and go.
 
 use crate::random::{self, NoRandomness};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// An id for one HTTP request, for its log lines and its `x-request-id` header.
@@ -17,6 +18,16 @@ pub fn request_id() -> Result<String, NoRandomness> {
 /// [`NoRandomness`] when the operating system has none to give.
 pub fn completion_id(prefix: &str) -> Result<String, NoRandomness> {
     Ok(format!("{prefix}{}", random_hex()?))
+}
+
+/// An id that sorts by when it was made (UUID version 7). `now` is the time since 1970.
+///
+/// # Errors
+/// [`NoRandomness`] when the operating system has none to give.
+pub fn time_ordered(now: Duration) -> Result<Uuid, NoRandomness> {
+    let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let builder = uuid::Builder::from_unix_timestamp_millis(milliseconds, &random::bytes()?);
+    Ok(builder.into_uuid())
 }
 
 fn random_hex() -> Result<String, NoRandomness> {

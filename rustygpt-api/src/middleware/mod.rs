@@ -9,10 +9,14 @@ mod linger;
 mod observe;
 mod origin;
 mod panic;
+mod problem;
 mod record;
 
+pub(crate) use authenticate::proof;
+pub(crate) use forwarded::Forwarded;
 pub use forwarded::{InvalidNetwork, Networks};
 pub use host::{HostPolicy, InvalidHost};
+pub(crate) use observe::RequestId;
 pub use origin::{InvalidOrigin, Origin};
 pub(crate) use record::Record;
 
@@ -39,10 +43,10 @@ pub(crate) struct Peer {
 }
 
 /// Wraps all routes. What stands last is met first: a request is named, then bounded, then its
-/// host and origin are checked, then its key; only then a handler may read its body.
+/// host and origin are checked, then who asks; only then a handler may read its body.
 pub(crate) fn apply(router: Router<ApiState>, state: &ApiState) -> Router<ApiState> {
     let router = router
-        .layer(from_fn_with_state(state.clone(), authenticate::require_key))
+        .layer(from_fn_with_state(state.clone(), authenticate::identify))
         // Never compresses event streams: each event must leave at once.
         .layer(CompressionLayer::new());
     let router = match cors(state) {
@@ -56,6 +60,7 @@ pub(crate) fn apply(router: Router<ApiState>, state: &ApiState) -> Router<ApiSta
         ))
         .layer(from_fn_with_state(state.clone(), harden::bound_headers))
         .layer(from_fn(panic::answer))
+        .layer(from_fn(problem::write_as_problem))
         .layer(from_fn(harden::add_headers))
         .layer(from_fn_with_state(state.clone(), linger::read_to_the_end))
         .layer(from_fn_with_state(state.clone(), observe::observe))
@@ -73,7 +78,7 @@ fn cors(state: &ApiState) -> Option<CorsLayer> {
     }
     let layer = CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([REQUEST_ID, IGNORED, header::RETRY_AFTER]);
     Some(layer)

@@ -20,6 +20,10 @@ use std::time::Instant;
 /// Longest request id taken over from a client.
 const ID_BYTES: usize = 128;
 
+/// The name of one request, for handlers.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// Names, measures and logs a request.
 pub(crate) async fn observe(
     State(state): State<ApiState>,
@@ -36,6 +40,7 @@ pub(crate) async fn observe(
     let peer = request.extensions().get::<Peer>().copied();
     let record = Record::default();
     request.extensions_mut().insert(record.clone());
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut line = Line {
         id,
         route: request
@@ -73,6 +78,7 @@ fn method_name(method: &Method) -> &'static str {
         Method::POST => "POST",
         Method::HEAD => "HEAD",
         Method::OPTIONS => "OPTIONS",
+        Method::PUT => "PUT",
         Method::DELETE => "DELETE",
         _ => "OTHER",
     }
@@ -106,6 +112,13 @@ impl Drop for Line {
         if let (Some(model), Some(prompt)) = (&facts.model, facts.prompt_tokens) {
             let completion = facts.completion_tokens.unwrap_or(0);
             self.state.measurements.tokens(model, prompt, completion);
+        }
+        if let (Some(accounts), Some(who)) = (&self.state.accounts, &facts.who) {
+            let tokens = (
+                facts.prompt_tokens.unwrap_or(0),
+                facts.completion_tokens.unwrap_or(0),
+            );
+            accounts.record_usage(who, facts.reservation, facts.model.as_deref(), tokens);
         }
         let seconds = duration.as_secs_f64();
         let tokens_per_second = facts

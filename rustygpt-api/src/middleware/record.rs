@@ -1,5 +1,6 @@
 //! [`Record`]: what a handler tells the request's one log line.
 
+use rustygpt_orchestrator::accounts::{Authenticated, Reservation};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a handler tells the request's one log line. Clones share it.
@@ -9,6 +10,10 @@ pub(crate) struct Record(Arc<Mutex<Facts>>);
 /// What is known of one request beside its head. Never prompt text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
+    /// Whose account pays for it.
+    pub(crate) who: Option<Authenticated>,
+    /// Their place in their quota.
+    pub(crate) reservation: Option<Reservation>,
     /// The model that answers.
     pub(crate) model: Option<String>,
     /// Whether the answer is streamed.

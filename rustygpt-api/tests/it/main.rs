@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod accounts;
 mod chat;
 mod connections;
 mod embeddings;
@@ -16,8 +17,10 @@ mod guard;
 mod hostile;
 mod loading;
 mod log;
+mod matrix;
 mod overload;
 mod raw;
+mod revocation;
 mod routes;
 mod server;
 mod stream;

@@ -97,7 +97,7 @@ async fn every_route_is_in_the_document_with_its_methods() {
     let routed: BTreeSet<String> = rustygpt_api::router::paths().collect();
     assert_eq!(described, routed);
     for path in &routed {
-        let address = path.replace("{id}", "parrot");
+        let address = path.replace("{id}", "parrot").replace("{name}", "sign_up");
         let answer = Answer::of(server.request(Method::PATCH, &address)).await;
         let allowed: BTreeSet<String> = answer
             .header("allow")

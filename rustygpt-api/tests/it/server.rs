@@ -4,9 +4,13 @@ use reqwest::{Client, Method, RequestBuilder};
 use rustygpt_api::{
     ApiParts, ApiState, HostPolicy, Networks, Origin, RequestLimits, ServeOptions, router, serve,
 };
+use rustygpt_db::sqlite::SqliteStore;
 use rustygpt_model::engine::{EmbeddingModel, LoadedModel};
 use rustygpt_model::scripted::{Script, scripted_model};
 use rustygpt_orchestrator::access::{KeyDigest, Keyring};
+use rustygpt_orchestrator::accounts::{
+    Accounts, AccountsParts, Cost, Passwords, RootSecrets, Store,
+};
 use rustygpt_orchestrator::models::{Bounds, Models, Offer};
 use rustygpt_utils::clock::ManualClock;
 use rustygpt_utils::tasks::Tasks;
@@ -17,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// The key that opens every test's server.
 pub(crate) const KEY: &str = "sk-rustygpt-test";
@@ -29,6 +34,7 @@ pub(crate) struct Setup {
     pub(crate) offers: Vec<Offer>,
     pub(crate) bounds: Bounds,
     pub(crate) aliases: Vec<(&'static str, &'static str)>,
+    pub(crate) accounts: bool,
     pub(crate) keyless: bool,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) public_url: Option<&'static str>,
@@ -46,6 +52,7 @@ impl Setup {
             offers: Vec::new(),
             bounds: Bounds::default(),
             aliases: vec![("gpt-4o", "parrot")],
+            accounts: false,
             keyless: false,
             allowed_hosts: Vec::new(),
             public_url: None,
@@ -75,10 +82,16 @@ impl Setup {
             models.alias(alias, id).unwrap();
         }
         let all_models = Arc::new(models);
+        let ending = self.options.ending.clone();
+        let people = match self.accounts {
+            true => Some(People::open(Arc::clone(&clock), &tasks, ending).await),
+            false => None,
+        };
         let count = AtomicU64::new(0);
         let state = ApiState::new(ApiParts {
             models: Arc::clone(&all_models),
             keyring: Keyring::new([KeyDigest::of(KEY)]),
+            accounts: people.as_ref().map(|people| Arc::clone(&people.accounts)),
             keyless: self.keyless,
             hosts: HostPolicy::new(address, &self.allowed_hosts, self.public_url).unwrap(),
             cors_origins: self.cors_origins,
@@ -100,6 +113,7 @@ impl Setup {
             all_models,
             clock,
             client: client(),
+            people,
         }
     }
 }
@@ -120,6 +134,42 @@ pub(crate) struct Server {
     pub(crate) all_models: Arc<Models>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) client: Client,
+    pub(crate) people: Option<People>,
+}
+
+/// The accounts of a server, in a store of its own.
+pub(crate) struct People {
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) store: Arc<dyn Store>,
+    _folder: tempfile::TempDir,
+}
+
+impl People {
+    async fn open(clock: Arc<ManualClock>, tasks: &Tasks, ending: CancellationToken) -> Self {
+        // Real parameters would make every test wait for what no test looks at.
+        let cheap = Cost {
+            memory_kib: 8,
+            passes: 1,
+            lanes: 1,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rustygpt.db");
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).await.unwrap());
+        let accounts = Arc::new(Accounts::new(AccountsParts {
+            store: Arc::clone(&store),
+            clock,
+            passwords: Passwords::new(cheap, tasks.clone()).unwrap(),
+            secrets: RootSecrets::generate().unwrap(),
+            tasks: tasks.clone(),
+            ending,
+        }));
+        accounts.look_out().await.unwrap();
+        Self {
+            accounts,
+            store,
+            _folder: folder,
+        }
+    }
 }
 
 impl Server {

@@ -26,7 +26,7 @@ pub(crate) fn run(settings: &Settings, client: Client) -> Result<ExitCode> {
 
 /// The address clients use: the configured one, that of the running server, or where one would
 /// listen.
-fn server_url(settings: &Settings) -> Result<Url> {
+pub(crate) fn server_url(settings: &Settings) -> Result<Url> {
     if let Some(url) = &settings.public_url {
         return Ok(url.clone());
     }

@@ -7,9 +7,11 @@ use crate::server_record::ServerRecord;
 use crate::{api_key, compose, output, starter};
 use anyhow::{Context as _, Result, bail};
 use rustygpt_orchestrator::UseCaseError;
+use rustygpt_orchestrator::access::Caller;
+use rustygpt_orchestrator::accounts::Accounts;
 use rustygpt_orchestrator::models::{Capability, Models};
 use rustygpt_utils::tasks::Tasks;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use url::Url;
 /// How long the engines may take to end, after the last connection. Together with the listener's
 /// times this keeps a stop below 35 s.
 const ENGINES_END: Duration = Duration::from_secs(4);
+/// How long what is still to be kept (the usage of the last requests) may take.
+const LAST_TASKS: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Result<ExitCode> {
     refuse_public_without_key(&settings)?;
@@ -35,6 +39,8 @@ pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Resul
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit of open files could not be raised");
     }
+    // Before the models too: a store that cannot be opened should not cost a minute either.
+    let store = compose::open_store(&settings).await?;
     let mut stop = StopSignal::new()?;
     let tasks = Tasks::new();
     let models = tokio::select! {
@@ -49,7 +55,17 @@ pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Resul
         );
     }
     tasks.spawn(models.tend());
-    let server = compose::server(&settings, bound, &key, Arc::clone(&models), &tasks)?;
+    let server = compose::server(
+        &settings,
+        bound,
+        &key,
+        Arc::clone(&models),
+        Arc::clone(&store),
+        &tasks,
+    )?;
+    server.accounts.look_out().await?;
+    tasks.spawn(Arc::clone(&server.accounts).watch());
+    let accounts = Arc::clone(&server.accounts);
     let serving = tasks.spawn(rustygpt_api::serve(
         listener,
         server.router,
@@ -67,6 +83,7 @@ pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Resul
         output::remark(starter::BANNER);
     }
     output::line(&format!("listening on {scheme}://{bound}"))?;
+    invite_owner(settings.public_url.as_ref().unwrap_or(&url), &accounts).await?;
     if arguments.show_clients {
         show_clients(settings.public_url.as_ref().unwrap_or(&url), &key, &models)?;
     }
@@ -81,6 +98,13 @@ pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Resul
         }
     }
     end_engines(&models).await;
+    if tokio::time::timeout(LAST_TASKS, tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some background work did not end in time");
+    }
+    store.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -102,6 +126,24 @@ async fn load_models(settings: &Settings, tasks: &Tasks) -> Result<Models> {
         error => error.into(),
     })?;
     Ok(models)
+}
+
+/// Tells who sits at the terminal how to become the owner, while there is none. Where nobody sits
+/// (a log reads along), only the command that tells it is named.
+async fn invite_owner(url: &Url, accounts: &Accounts) -> Result<()> {
+    if !io::stderr().is_terminal() {
+        tracing::info!("accounts: `rustygpt open` prints a link for the owner");
+        return Ok(());
+    }
+    if let Some(code) = accounts.offer_ownership(&Caller::local_owner()).await? {
+        let mut link = url.clone();
+        link.set_fragment(Some(&format!("owner={}", code.reveal())));
+        output::remark(&format!(
+            "There is no account yet; programs can use the key without one. To become the owner, \
+             within a day:\n  {link}"
+        ));
+    }
+    Ok(())
 }
 
 fn refuse_public_without_key(settings: &Settings) -> Result<()> {

@@ -98,7 +98,7 @@ use Group::{Connection, Engine, Global, Hidden, Server};
 use Kind::{Choice, List, Number, Path, Period, Size, Switch, Text};
 
 /// Every setting there is.
-pub(crate) static KEYS: [Key; 33] = [
+pub(crate) static KEYS: [Key; 34] = [
     key(
         "data_dir",
         Global,
@@ -346,6 +346,16 @@ pub(crate) static KEYS: [Key; 33] = [
         ),
         "20",
     ),
+    secret(also(
+        key(
+            "database_url",
+            Hidden,
+            Text,
+            "URL",
+            "Where accounts and data are kept [default: sqlite:<data-dir>/rustygpt.db]",
+        ),
+        "DATABASE_URL",
+    )),
     or(
         also(
             key(

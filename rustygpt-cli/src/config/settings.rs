@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use rustygpt_model::candle::{CacheType, ComputeDevice};
 use rustygpt_model::registry::{lm_studio_folders, ollama_store};
 use rustygpt_utils::telemetry::LogFormat;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,10 +21,30 @@ pub(crate) struct ModelChoice {
     pub(crate) id: Option<String>,
 }
 
+/// Where accounts and data are kept.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum StorePlace {
+    /// A file of SQLite.
+    File(PathBuf),
+    /// A database of PostgreSQL, by its URL, which may hold a password.
+    Database(String),
+}
+
+impl fmt::Debug for StorePlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(formatter, "File({})", path.display()),
+            Self::Database(_) => formatter.write_str("Database(…)"),
+        }
+    }
+}
+
 /// Every setting, parsed.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
+    /// Where accounts and data are kept.
+    pub(crate) store: StorePlace,
     pub(crate) models_dir: PathBuf,
     pub(crate) offline: bool,
     pub(crate) log: Option<String>,
@@ -80,6 +101,10 @@ impl Settings {
             .path("models_dir")
             .unwrap_or_else(|| data_dir.join("models"));
         Ok(Self {
+            store: match read.text("database_url") {
+                None => StorePlace::File(data_dir.join("rustygpt.db")),
+                Some(text) => read.store(text)?,
+            },
             offline: config.value("offline") == Some(&Value::Switch(true)),
             log: read.text("log").map(str::to_owned),
             log_format: match read.text("log_format") {
@@ -144,6 +169,11 @@ impl Settings {
     /// Where the server's own key is kept.
     pub(crate) fn key_file(&self) -> PathBuf {
         self.data_dir.join("api-key")
+    }
+
+    /// Where the root secret is kept, from which other keys are derived.
+    pub(crate) fn root_secret_file(&self) -> PathBuf {
+        self.data_dir.join("root-secret")
     }
 
     /// Where to listen.
@@ -229,6 +259,22 @@ impl<'a> Reader<'a> {
             );
         }
         Ok(Some(url))
+    }
+
+    /// Never repeats the text: it may hold a password.
+    fn store(&self, text: &str) -> Result<StorePlace> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(StorePlace::Database(text.to_owned()));
+        }
+        match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+            Some(path) => Ok(StorePlace::File(
+                self.expand(path.strip_prefix("//").unwrap_or(path)),
+            )),
+            None => bail!(
+                "{}: it must be sqlite:PATH or postgres://…",
+                self.place("database_url")
+            ),
+        }
     }
 
     fn tls(&self) -> Result<Option<(PathBuf, PathBuf)>> {

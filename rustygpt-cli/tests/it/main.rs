@@ -7,6 +7,7 @@
     reason = "helpers of tests stand outside test functions"
 )]
 
+mod accounts;
 mod chat;
 mod command;
 mod config;

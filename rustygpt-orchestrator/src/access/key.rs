@@ -1,6 +1,6 @@
 //! API keys. Only their SHA-256 is kept: a key has 256 random bits, so a slow hash adds nothing.
 
-use super::{Caller, Scope};
+use super::Caller;
 use rustygpt_model::contract::CacheSalt;
 use rustygpt_utils::random::{self, NoRandomness};
 use sha2::{Digest, Sha256};
@@ -39,6 +39,13 @@ impl ApiKey {
     pub fn digest(&self) -> KeyDigest {
         KeyDigest::of(&self.0)
     }
+
+    /// Enough of it to recognise it by, far too little to guess from: `sk-rustygpt-1a2b…`.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let shown: String = self.0.chars().take(Self::PREFIX.len() + 4).collect();
+        format!("{shown}…")
+    }
 }
 
 impl fmt::Debug for ApiKey {
@@ -56,6 +63,18 @@ impl KeyDigest {
     #[must_use]
     pub fn of(key: &str) -> Self {
         Self(Sha256::digest(key.as_bytes()).into())
+    }
+
+    /// Its bytes, as the store keeps them.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
+
+    /// Whether both are of one key; takes the same time for every answer.
+    #[must_use]
+    pub fn equals(&self, other: &[u8; 32]) -> bool {
+        self.0.ct_eq(other).into()
     }
 
     /// A salt that belongs to the key and does not tell its digest.
@@ -104,10 +123,7 @@ impl Keyring {
             return None;
         }
         let digest = self.digests.get(usize::try_from(place).ok()?)?;
-        Some(Caller {
-            scope: Scope::Inference,
-            cache_salt: digest.cache_salt(),
-        })
+        Some(Caller::local_key(digest.cache_salt()))
     }
 }
 

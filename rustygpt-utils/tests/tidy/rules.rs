@@ -22,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
         &[
             "rustygpt-common",
             "rustygpt-utils",
+            "rustygpt-db", // in its tests, which need a store that is one
             "rustygpt-model",
             "rustygpt-orchestrator",
         ],

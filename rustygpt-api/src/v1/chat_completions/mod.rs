@@ -7,7 +7,7 @@ mod stream;
 mod validate;
 mod wire;
 
-use crate::caller::Asker;
+use crate::caller::{Asker, Ending};
 use crate::error::ApiError;
 use crate::json_body::JsonBody;
 use crate::middleware::{IGNORED, Record};
@@ -52,6 +52,7 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) async fn create(
     State(state): State<ApiState>,
     Asker(caller): Asker,
+    ending: Ending,
     Extension(record): Extension<Record>,
     body: JsonBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
@@ -64,6 +65,7 @@ pub(crate) async fn create(
     let asking = Asking {
         state: state.clone(),
         caller,
+        ending: ending.clone(),
         record,
         start,
     };
@@ -78,12 +80,11 @@ pub(crate) async fn create(
         let collected = blocking::collect(head, speech, meter, choices, validated.wants_logprobs);
         let response = tokio::select! {
             completion = collected => Json(completion?).into_response(),
-            () = state.ending.cancelled() => return Err(ApiError::stopping()),
+            () = ending.token().cancelled() => return Err(ending.reason().0),
         };
         return Ok(with_ignored(response, &ignored));
     };
     let keep_alive = state.limits.keep_alive;
-    let ending = state.ending.clone();
     let begin = move |opened: Opened| {
         let Opened {
             head,

@@ -3,6 +3,7 @@
 use super::meter::Meter;
 use super::stream::ChunkStream;
 use super::wire::Head;
+use crate::caller::Ending;
 use crate::error::ApiError;
 use crate::middleware::Record;
 use crate::state::ApiState;
@@ -24,6 +25,7 @@ const IGNORED_NAMES: usize = 32;
 pub(super) struct Asking {
     pub(super) state: ApiState,
     pub(super) caller: Caller,
+    pub(super) ending: Ending,
     pub(super) record: Record,
     pub(super) start: Instant,
 }
@@ -41,11 +43,11 @@ impl Asking {
     /// Waits until the model is in memory.
     ///
     /// # Errors
-    /// There is none, it cannot be loaded, or the server stops meanwhile.
+    /// There is none, it cannot be loaded, or who asks may not wait on: the server stops, their access ends.
     pub(super) async fn lease(self, model: String) -> Result<Lease, ApiError> {
         tokio::select! {
             lease = chat::model(&self.state.models, &self.caller, &model) => Ok(lease?),
-            () = self.state.ending.cancelled() => Err(ApiError::stopping()),
+            () = self.ending.token().cancelled() => Err(self.ending.reason().0),
         }
     }
 

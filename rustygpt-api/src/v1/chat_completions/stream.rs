@@ -2,6 +2,7 @@
 
 use super::meter::Meter;
 use super::wire::{Cost, Head, change, finish_reason, logprobs};
+use crate::caller::Ending;
 use crate::error::ApiError;
 use futures::Stream;
 use rustygpt_common::openai::{
@@ -14,7 +15,7 @@ use serde::Serialize;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// Most bytes put into one frame while more events are ready.
 const FRAME_BYTES: usize = 16 << 10;
@@ -30,7 +31,8 @@ pub(super) struct ChunkStream {
     unfinished: u32,
     roles_due: u32,
     wants_usage: bool,
-    ending: Pin<Box<WaitForCancellationFutureOwned>>,
+    ending: Ending,
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl ChunkStream {
@@ -40,7 +42,7 @@ impl ChunkStream {
         meter: Meter,
         choices: u32,
         options: &StreamOptions,
-        ending: CancellationToken,
+        ending: Ending,
     ) -> Self {
         Self {
             head,
@@ -50,7 +52,8 @@ impl ChunkStream {
             unfinished: choices,
             roles_due: choices,
             wants_usage: options.include_usage.unwrap_or(false),
-            ending: Box::pin(ending.cancelled_owned()),
+            ended: Box::pin(ending.token().clone().cancelled_owned()),
+            ending,
         }
     }
 
@@ -186,9 +189,10 @@ impl Stream for ChunkStream {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<String>> {
         let mut text = String::new();
         self.write_roles(&mut text);
-        if self.speech.is_some() && self.ending.as_mut().poll(context).is_ready() {
-            self.meter.break_off("server stopping");
-            self.write_error(&mut text, &ApiError::stopping());
+        if self.speech.is_some() && self.ended.as_mut().poll(context).is_ready() {
+            let (error, why) = self.ending.reason();
+            self.meter.break_off(why);
+            self.write_error(&mut text, &error);
         }
         while text.len() < FRAME_BYTES {
             let Some(speech) = &mut self.speech else {

@@ -2,7 +2,7 @@
 
 mod validate;
 
-use crate::caller::Asker;
+use crate::caller::{Asker, Ending};
 use crate::error::ApiError;
 use crate::json_body::JsonBody;
 use crate::middleware::Record;
@@ -40,6 +40,7 @@ use validate::Encoding;
 pub(crate) async fn create(
     State(state): State<ApiState>,
     Asker(caller): Asker,
+    ending: Ending,
     Extension(record): Extension<Record>,
     body: JsonBody<EmbeddingsRequest>,
 ) -> Result<Json<EmbeddingsResponse>, ApiError> {
@@ -50,7 +51,7 @@ pub(crate) async fn create(
     let embedding = embeddings::embed(&state.models, &caller, &validated.model, validated.request);
     let embedded = tokio::select! {
         embedded = embedding => embedded?,
-        () = state.ending.cancelled() => return Err(ApiError::stopping()),
+        () = ending.token().cancelled() => return Err(ending.reason().0),
     };
     let prompt_tokens = embedded.embeddings.prompt_tokens;
     record.note(|facts| {
