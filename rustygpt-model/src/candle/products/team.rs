@@ -1,7 +1,7 @@
 //! The threads that compute, shared by all models of the process.
 //!
 //! A forward pass is a few hundred operations of some ten microseconds to some milliseconds each.
-//! Starting one must cost less than a microsecond, so the members of the team wait for the next
+//! Starting one must cost little beside that, so the members of the team wait for the next
 //! operation spinning; because a pass may also be over, they spin for a bounded time and then
 //! sleep. Members take work in small runs from a counter: one whose core was given to another
 //! process delays an operation by a single run.

@@ -1,6 +1,7 @@
 //! Guesses save passes and change nothing else.
 
 use super::*;
+use crate::contract::Grammar;
 use rustygpt_utils::clock::ManualClock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,4 +132,23 @@ async fn guesses_are_given_up_when_blocks_are_short() {
     };
     assert_eq!(texts(&guessed), texts(&plain));
     assert_eq!(guessed[3].text, REFRAIN.repeat(3));
+}
+
+/// All tokens are equally likely, so that the grammar alone decides what an answer looks like.
+#[tokio::test]
+async fn behind_a_guess_that_came_true_the_grammar_holds_too() {
+    let script = Script::replying(|_| String::new())
+        .with_margin(0.0)
+        .without_cache_check();
+    let model = start(script.with_options(options(true)));
+    let mut request = request("x");
+    request.grammar = Some(Grammar::Regex("([a-c][0-9] ){60}!".to_owned()));
+    request.sampling.seed = Some(3);
+    request.sampling.temperature = Some(1.0);
+    let plain = answer(&model, request.clone()).await;
+    assert_eq!(plain.text.len(), 181);
+    request.prediction = Some(plain.text.clone());
+    let guessed = answer(&model, request).await;
+    assert_eq!((guessed.text, guessed.reason), (plain.text, plain.reason));
+    assert!(guessed.usage.accepted_prediction_tokens > 100);
 }
