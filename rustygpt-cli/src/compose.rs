@@ -1,6 +1,7 @@
 //! Puts the parts together: the only place that constructs concrete things.
 
 mod models;
+mod prompt_cache;
 
 pub(crate) use models::{footprint, gather_models, least_bytes, load_language_model};
 

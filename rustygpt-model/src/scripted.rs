@@ -95,6 +95,7 @@ impl Script {
                 block_count: 4096,
                 long_text: None,
                 shares_blocks: true,
+                is_exact: true,
             },
             margin: 50.0,
             checks_cache: true,

@@ -73,7 +73,21 @@ pub fn create_private_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// The operating system's.
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let temporary = temporary_beside(path, content)?;
+    replace_private(path, |file| {
+        file.write_all(content)?;
+        file.sync_all()
+    })
+}
+
+/// As [`write_private`], with what `write` writes. If it fails, what was there stays.
+///
+/// # Errors
+/// The operating system's, and those of `write`.
+pub fn replace_private(
+    path: &Path,
+    write: impl FnOnce(&mut fs::File) -> io::Result<()>,
+) -> io::Result<()> {
+    let temporary = temporary_beside(path, write)?;
     fs::rename(&temporary, path).inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
@@ -83,14 +97,20 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The operating system's.
 pub fn create_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let temporary = temporary_beside(path, content)?;
+    let temporary = temporary_beside(path, |file| {
+        file.write_all(content)?;
+        file.sync_all()
+    })?;
     // A hard link, unlike a rename, never replaces what is there.
     let outcome = fs::hard_link(&temporary, path);
     fs::remove_file(&temporary)?;
     outcome
 }
 
-fn temporary_beside(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
+fn temporary_beside(
+    path: &Path,
+    write: impl FnOnce(&mut fs::File) -> io::Result<()>,
+) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let unique = crate::random::bytes::<8>().map_err(io::Error::other)?;
     let mut hidden = OsString::from(".");
@@ -102,8 +122,7 @@ fn temporary_beside(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&temporary)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    if let Err(error) = written {
+    if let Err(error) = write(&mut file) {
         drop(fs::remove_file(&temporary));
         return Err(error);
     }

@@ -1,5 +1,6 @@
 //! Which models the server has, and how one of them gets from its files into memory.
 
+use super::prompt_cache::prompt_cache;
 use super::{renderer, resolved, template, tokenizer};
 use crate::config::Settings;
 use crate::config::settings::ModelChoice;
@@ -263,7 +264,12 @@ pub(crate) fn load_language_model(
     settings: &Settings,
     choice: &ModelChoice,
 ) -> Result<LoadedModel> {
-    match load_model(settings, choice, None, 1)?.model {
+    // What was read is the server's: a program beside it would write over it.
+    let settings = Settings {
+        prompt_cache: None,
+        ..settings.clone()
+    };
+    match load_model(&settings, choice, None, 1)?.model {
         AnyModel::Language(model) => Ok(model),
         AnyModel::Embedding(_) => bail!(
             "{} is an embedding model and cannot chat; serve it (rustygpt serve --model) and ask \
@@ -326,6 +332,7 @@ fn load_language(
         geometry.context_length,
         geometry.vocabulary,
     );
+    let prompt_cache = prompt_cache(settings, files, &description.id);
     let model = LoadedModel::start(ModelParts {
         description,
         forward: Box::new(forward),
@@ -337,6 +344,7 @@ fn load_language(
             queue_limit: settings.queue,
             default_max_tokens: Some(settings.max_tokens),
             is_deterministic: settings.is_deterministic,
+            prompt_cache,
             ..EngineOptions::default()
         },
     })?;

@@ -98,7 +98,7 @@ use Group::{Connection, Engine, Global, Hidden, Server};
 use Kind::{Choice, List, Number, Path, Period, Size, Switch, Text};
 
 /// Every setting there is.
-pub(crate) static KEYS: [Key; 34] = [
+pub(crate) static KEYS: [Key; 36] = [
     key(
         "data_dir",
         Global,
@@ -290,9 +290,26 @@ pub(crate) static KEYS: [Key; 34] = [
             Engine,
             Switch,
             "BOOL",
-            "The same answer to the last bit, whatever else is or was computed",
+            "The same answer to the last bit on CUDA and Metal too; on the processor it always is",
         ),
         "false",
+    ),
+    key(
+        "prompt_cache",
+        Server,
+        Path,
+        "FOLDER",
+        "Keep what was read in this folder, a file for each model, for the next start",
+    ),
+    or(
+        key(
+            "prompt_cache_size",
+            Server,
+            Size,
+            "SIZE",
+            "How large each of these files may become",
+        ),
+        "1GiB",
     ),
     key(
         "allowed_host",

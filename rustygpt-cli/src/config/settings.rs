@@ -72,6 +72,9 @@ pub(crate) struct Settings {
     pub(crate) threads: Option<usize>,
     pub(crate) max_tokens: u32,
     pub(crate) is_deterministic: bool,
+    /// Where what was read is kept for the next start.
+    pub(crate) prompt_cache: Option<PathBuf>,
+    pub(crate) prompt_cache_size: u64,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) public_url: Option<Url>,
     pub(crate) trusted_proxies: Vec<String>,
@@ -149,6 +152,8 @@ impl Settings {
             threads: read.number("threads")?,
             max_tokens: read.number("max_tokens")?.unwrap_or(4096),
             is_deterministic: config.value("deterministic") == Some(&Value::Switch(true)),
+            prompt_cache: read.path("prompt_cache"),
+            prompt_cache_size: read.number("prompt_cache_size")?.unwrap_or(1 << 30),
             allowed_hosts: read.list("allowed_host").to_vec(),
             public_url: read.url("public_url")?,
             trusted_proxies: read.list("trusted_proxy").to_vec(),

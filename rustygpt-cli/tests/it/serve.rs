@@ -79,6 +79,34 @@ fn a_model_answers_whole_and_streamed_by_id_and_alias() {
 }
 
 #[test]
+fn a_conversation_goes_on_after_a_restart_where_it_was() {
+    let home = Home::new();
+    let model = format!("{}=tiny", tiny_model("llama/model.gguf").display());
+    let body = {
+        let long = "words that were read once ".repeat(12);
+        let messages = format!(r#"[{{"role":"user","content":"{long}"}}]"#);
+        format!(r#"{{"model":"tiny","messages":{messages},"max_tokens":4,"temperature":0}}"#)
+    };
+    let mut outcomes = Vec::new();
+    for _ in 0..2 {
+        let arguments = ["serve", "--port", "0", "--model", &model];
+        let folder = ["--prompt-cache", "kept/prompts"];
+        let server = Server::start(home.rustygpt(&[&arguments[..], &folder].concat()));
+        let (status, answer) = server.ask("POST", "/v1/chat/completions", &key(&home), &body);
+        assert_eq!(status, 200, "{answer}");
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let cached = &answer["usage"]["prompt_tokens_details"]["cached_tokens"];
+        let said = answer["choices"][0]["message"]["content"].clone();
+        outcomes.push((said, cached.as_u64().unwrap()));
+        assert!(server.terminate().success());
+    }
+    assert_eq!(outcomes[0].0, outcomes[1].0);
+    assert_eq!(outcomes[0].1, 0);
+    assert!(outcomes[1].1 > 200, "{outcomes:?}");
+    assert!(home.path("kept/prompts/tiny.prompts").exists());
+}
+
+#[test]
 fn the_models_folder_is_served_and_a_broken_file_left_out() {
     let home = Home::new();
     let models = home.data().join("models");

@@ -12,6 +12,8 @@ use super::vector::{Element, WIDEST};
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 
+mod outside;
+
 /// Element type of the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CacheType {
@@ -136,6 +138,8 @@ impl<'a, E> Layer<'a, E> {
 pub(crate) struct PagedCache {
     layers: Vec<Memory>,
     shape: BlockShape,
+    block_count: usize,
+    cache_type: CacheType,
 }
 
 impl PagedCache {
@@ -157,6 +161,8 @@ impl PagedCache {
         Self {
             layers: (0..layers).map(|_| memory()).collect(),
             shape,
+            block_count,
+            cache_type,
         }
     }
 

@@ -14,7 +14,9 @@ use super::names::Names;
 use super::norm::RmsNorm;
 use super::operations::{Linear, Matrix, Projections};
 use super::progress::Progress;
-use crate::contract::{Forward, ForwardError, Geometry, Logits, ModelError, StepPlan};
+use crate::contract::{
+    BlockId, BlockLayout, Forward, ForwardError, Geometry, Logits, ModelError, StepPlan,
+};
 use crate::registry::available_memory;
 use crate::weights::{ElementType, ModelFiles, Source, TensorInfo};
 use candle_core::{DType, Device, Tensor};
@@ -104,6 +106,18 @@ impl Forward for CandleModel {
             .map_err(device)?;
         Ok(Logits { values, vocabulary })
     }
+
+    fn block_layout(&self) -> Option<BlockLayout> {
+        self.cache.block_layout()
+    }
+
+    fn read_block(&self, block: BlockId, bytes: &mut Vec<u8>) {
+        self.cache.read_block(block.0 as usize, bytes);
+    }
+
+    fn write_block(&mut self, block: BlockId, bytes: &[u8]) {
+        self.cache.write_block(block.0 as usize, bytes);
+    }
 }
 
 /// Loads a model into memory. The file is not needed any more afterwards.
@@ -174,6 +188,8 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
         long_text: family.long_text(),
         // Layers with a window keep all positions too: nothing is computed from what is not there.
         shares_blocks: true,
+        // Our own kernels are; the tensor library chooses its own by the number of rows.
+        is_exact: options.device == ComputeDevice::Processor,
     };
     Ok(CandleModel {
         family,

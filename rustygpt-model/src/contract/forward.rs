@@ -48,10 +48,10 @@ pub struct SequenceStep {
 
 /// What the tokens of a [`SequenceStep`] are to their sequence.
 ///
-/// Which kernels compute a row depends on its phase and on the type of the weights, never on how
-/// many rows share the step. So the result of a row is, bit by bit, independent of its neighbours,
-/// of how its prompt is cut into chunks, of whether earlier rows of the same phase were computed
-/// now or found in the cache, and of whether a token was drafted or chosen.
+/// On the processor both phases, and any number of rows, compute the same bits
+/// ([`Geometry::is_exact`]): a row is independent of its neighbours, of how its prompt is cut into
+/// chunks, of whether earlier rows were computed now or found in the cache, and of whether a token
+/// was read, drafted or chosen. The phase tells how many rows at once are the usual case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Tokens of the prompt, in however many chunks: many rows at once are the usual case.
@@ -143,6 +143,9 @@ pub struct Geometry {
     /// Whether keys and values in the cache are all that is needed of a text once it is read, so
     /// that sequences may share blocks. Not so where a model keeps state outside the paged cache.
     pub shares_blocks: bool,
+    /// Whether the result of a row is, bit by bit, a matter of its own text alone: not of the rows
+    /// beside it, nor of how its text was cut into steps, found in the cache or guessed.
+    pub is_exact: bool,
 }
 
 /// A model as the engine sees it. Exactly one thread calls it.
@@ -158,4 +161,27 @@ pub trait Forward: Send {
     /// file was truncated), or the device failed. The slots of the plan's tokens are then
     /// undefined; all others are untouched.
     fn forward(&mut self, plan: &StepPlan) -> Result<Logits, ForwardError>;
+
+    /// How blocks look outside the cache; `None` where they cannot be taken out.
+    fn block_layout(&self) -> Option<BlockLayout> {
+        None
+    }
+
+    /// Appends what a block of the cache holds to `bytes`: [`BlockLayout::bytes`] of them. A block
+    /// beyond the cache, or of a model without a layout, appends nothing.
+    fn read_block(&self, _block: BlockId, _bytes: &mut Vec<u8>) {}
+
+    /// Fills a block of the cache with what [`Self::read_block`] gave. A block beyond the cache, or
+    /// bytes of another layout, change nothing.
+    fn write_block(&mut self, _block: BlockId, _bytes: &[u8]) {}
+}
+
+/// How the blocks of a cache look outside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockLayout {
+    /// Bytes of a block.
+    pub bytes: usize,
+    /// Names everything but the weights and the text that decides on these bytes: sizes, types,
+    /// kernels, and the version of this program.
+    pub name: [u8; 32],
 }

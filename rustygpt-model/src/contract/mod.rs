@@ -15,7 +15,8 @@ pub use embedding::{Embed, EmbeddingInput, EmbeddingRequest, EmbeddingShape, Emb
 pub use error::{ForwardError, ModelError};
 pub use event::{FinishReason, GenerationEvent, TokenLogprob, TopLogprob, Usage};
 pub use forward::{
-    BlockId, Forward, Geometry, LogitRows, Logits, Phase, SequenceId, SequenceStep, StepPlan,
+    BlockId, BlockLayout, Forward, Geometry, LogitRows, Logits, Phase, SequenceId, SequenceStep,
+    StepPlan,
 };
 pub use generate::{
     CacheSalt, ContentPart, GenerateRequest, Grammar, Input, Limits, Message, Priority, Role,

@@ -72,11 +72,8 @@ impl LoadedModel {
             renderer,
             options,
         } = parts;
-        let options = EngineOptions {
-            slots: options.slots.max(1),
-            ..options
-        };
         let mut geometry = forward.geometry();
+        let options = options.on(&geometry);
         let cached = geometry.block_count.saturating_mul(geometry.block_size);
         geometry.context_length = geometry.context_length.min(cached);
         description.context_length = geometry.context_length;

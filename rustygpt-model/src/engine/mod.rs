@@ -23,6 +23,7 @@ mod guide;
 mod handle;
 mod monotonic;
 mod options;
+mod prompt_cache;
 pub mod scheduler;
 mod shape;
 mod speculation;
@@ -36,6 +37,7 @@ pub use generation::Generation;
 pub use handle::{LoadedModel, ModelParts};
 pub use monotonic::{Monotonic, SystemMonotonic};
 pub use options::EngineOptions;
+pub use prompt_cache::PromptCache;
 pub use status::EngineStatus;
 
 #[cfg(test)]

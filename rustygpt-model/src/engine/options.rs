@@ -1,6 +1,7 @@
 //! [`EngineOptions`]: how much the engine does at once.
 
-use super::{Monotonic, SystemMonotonic};
+use super::{Monotonic, PromptCache, SystemMonotonic};
+use crate::contract::Geometry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,11 +22,12 @@ pub struct EngineOptions {
     /// Whether to guess what answers will say and verify several tokens in one pass, where that
     /// pays. It never changes an answer.
     pub is_speculating: bool,
-    /// Whether an answer is to be the same, bit by bit, whatever else was or is computed: a prompt
-    /// then takes over from the cache only what was computed as a prompt. Without it, the next
-    /// turn of a conversation also takes over the rows of the answer before it, which the kernels
-    /// for answers computed and a prompt's may round otherwise.
+    /// Whether an answer is to be the same, bit by bit, whatever else was or is computed. Where
+    /// the model is [`Geometry::is_exact`], it always is; elsewhere choices are then computed one
+    /// at a time, each from its beginning and without guesses.
     pub is_deterministic: bool,
+    /// Where what was read is kept for the engine after this one; `None` keeps nothing.
+    pub prompt_cache: Option<PromptCache>,
     /// The answer's length where a request names none; `None` is the rest of the context.
     pub default_max_tokens: Option<u32>,
     /// Measures deadlines and speed.
@@ -41,8 +43,32 @@ impl Default for EngineOptions {
             prompt_tokens_beside_answers: None,
             is_speculating: true,
             is_deterministic: false,
+            prompt_cache: None,
             default_max_tokens: None,
             clock: Arc::new(SystemMonotonic::default()),
+        }
+    }
+}
+
+impl EngineOptions {
+    /// Whether each choice is to be computed as if there were no other.
+    pub(super) fn computes_alone(&self, geometry: &Geometry) -> bool {
+        self.is_deterministic && !geometry.is_exact
+    }
+
+    /// The options as they serve a model: at least one slot, and no more where each choice is
+    /// computed alone.
+    pub(super) fn on(self, geometry: &Geometry) -> Self {
+        match self.computes_alone(geometry) {
+            true => Self {
+                slots: 1,
+                is_speculating: false,
+                ..self
+            },
+            false => Self {
+                slots: self.slots.max(1),
+                ..self
+            },
         }
     }
 }
@@ -60,6 +86,7 @@ impl fmt::Debug for EngineOptions {
             )
             .field("is_speculating", &self.is_speculating)
             .field("is_deterministic", &self.is_deterministic)
+            .field("prompt_cache", &self.prompt_cache)
             .field("default_max_tokens", &self.default_max_tokens)
             .finish_non_exhaustive()
     }

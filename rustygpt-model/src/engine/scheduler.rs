@@ -46,6 +46,7 @@ mod queue;
 mod sequence;
 mod share;
 mod tenants;
+mod texts;
 
 /// Prompt tokens beside answers before a step was measured.
 const FIRST_PROMPT_TOKENS_BESIDE_ANSWERS: usize = 64;
@@ -68,8 +69,6 @@ pub struct SchedulerLimits {
     pub shares_blocks: bool,
     /// As [`Geometry::long_text`].
     pub long_text: Option<usize>,
-    /// Whether a prompt only takes over blocks that hold the very bits it would compute itself.
-    pub is_deterministic: bool,
 }
 
 impl SchedulerLimits {
@@ -84,7 +83,6 @@ impl SchedulerLimits {
             block_count: geometry.block_count,
             shares_blocks: geometry.shares_blocks,
             long_text: geometry.long_text,
-            is_deterministic: false,
         }
     }
 

@@ -6,7 +6,7 @@ use super::scheduler::{NewSequence, Scheduler, SchedulerLimits};
 use super::shape::Shape;
 use super::speculation::Speculator;
 use super::submission::{Command, Submission};
-use super::{EngineOptions, Monotonic};
+use super::{EngineOptions, Monotonic, PromptCache};
 use crate::contract::{
     FinishReason, Forward, ForwardError, GenerationEvent, Geometry, Logits, SequenceId, StepPlan,
 };
@@ -25,6 +25,7 @@ use tokio::sync::mpsc::UnboundedSender;
 mod answer;
 mod pieces;
 mod speed;
+mod texts;
 
 /// What a client reads when our own code or the device failed.
 const INTERNAL_FAILURE: &str = "the engine failed while it computed this answer; try again";
@@ -45,6 +46,13 @@ pub(super) struct Worker {
     workspace: Workspace,
     masker: Masker<SequenceId>,
     speed: Speed,
+    prompt_cache: Option<PromptCache>,
+    /// Whether sequences take over what others have read.
+    shares_texts: bool,
+    /// How many texts had been published when they were last saved.
+    saved: u64,
+    /// What was received and is not done yet.
+    pending: Option<Command>,
 }
 
 type RequestNumber = u64;
@@ -90,11 +98,12 @@ impl Worker {
         commands: mpsc::Receiver<Command>,
     ) -> Self {
         let geometry = forward.geometry();
+        let shares_texts = geometry.shares_blocks && !options.computes_alone(&geometry);
         let scheduler = Scheduler::new(SchedulerLimits {
             slots: options.slots,
             step_tokens: options.max_step_tokens,
             prompt_tokens_beside_answers: options.prompt_tokens_beside_answers,
-            is_deterministic: options.is_deterministic,
+            shares_blocks: shares_texts,
             ..SchedulerLimits::of(&geometry)
         });
         Self {
@@ -112,17 +121,24 @@ impl Worker {
             workspace: Workspace::default(),
             masker,
             speed: Speed::default(),
+            prompt_cache: options.prompt_cache.clone(),
+            shares_texts,
+            saved: 0,
+            pending: None,
         }
     }
 
     /// Works until it is told to end, every handle is gone, or the model is lost.
     pub(super) fn run(mut self) {
+        self.load_texts();
         while !self.counters.is_stopped() && self.take_commands() {
             self.drop_cancelled();
             self.end_overdue();
             self.step();
             self.publish();
         }
+        // What a model that was lost has computed is not kept.
+        let is_sound = !self.counters.is_stopped();
         self.counters.stop("it was shut down");
         let reason = self.counters.stopped_error().to_string();
         let requests: Vec<_> = self.requests.keys().copied().collect();
@@ -130,19 +146,26 @@ impl Worker {
             self.fail(request, &reason);
         }
         self.publish();
+        if is_sound {
+            self.save_texts(false);
+        }
     }
 
     /// Takes what was sent; waits for something only if there is nothing to do. Returns whether to
     /// go on.
     fn take_commands(&mut self) -> bool {
         if self.scheduler.is_idle() {
-            match self.commands.recv() {
+            match self.wait() {
                 Ok(Command::Submit(submission)) => self.begin(*submission),
                 Ok(Command::Shutdown) | Err(mpsc::RecvError) => return false,
             }
         }
         loop {
-            match self.commands.try_recv() {
+            let next = match self.pending.take() {
+                Some(command) => Ok(command),
+                None => self.commands.try_recv(),
+            };
+            match next {
                 Ok(Command::Submit(submission)) => self.begin(*submission),
                 Ok(Command::Shutdown) => return false,
                 Err(mpsc::TryRecvError::Empty | mpsc::TryRecvError::Disconnected) => return true,

@@ -20,6 +20,16 @@ impl BlockKey {
         Self(hash.finalize().into())
     }
 
+    /// The name that has these bytes, as [`Self::bytes`] gave them.
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of the name.
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The name of the block that follows this one and holds `tokens`. `regime` tells apart blocks
     /// whose tokens are read alike but computed differently (LongRoPE's two sets of frequencies).
     #[must_use]

@@ -1,6 +1,6 @@
 //! [`CachedBlocks`]: the blocks of a paged cache, with the texts that idle ones still hold.
 
-use super::{BlockKey, BlockPool, Origin, PrefixIndex};
+use super::{BlockKey, BlockPool, PrefixIndex};
 use crate::contract::BlockId;
 
 /// The blocks of a paged cache. A full block that was published stays findable after its last user
@@ -34,6 +34,17 @@ impl CachedBlocks {
         self.index.idle()
     }
 
+    /// The blocks that nobody holds but that still hold a text, the longest unused first.
+    pub fn kept_blocks(&self) -> impl Iterator<Item = (BlockKey, BlockId)> {
+        self.index.idle_blocks()
+    }
+
+    /// How many blocks were ever published.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        self.index.named()
+    }
+
     /// Blocks that can be given out: blank ones and kept ones.
     #[must_use]
     pub fn available(&self) -> usize {
@@ -65,32 +76,21 @@ impl CachedBlocks {
     }
 
     /// Makes a block that is in use, full and final findable.
-    pub fn publish(&mut self, key: BlockKey, origin: Origin, block: BlockId) {
-        if self.pool.owners(block) > 0 && self.index.insert(key, origin, block) {
+    pub fn publish(&mut self, key: BlockKey, block: BlockId) {
+        if self.pool.owners(block) > 0 && self.index.insert(key, block) {
             let is_held = self.pool.share(block);
             debug_assert!(is_held, "published the free block {}", block.0);
         }
     }
 
-    /// Whether a block of that name and one of these origins can be had.
-    #[must_use]
-    pub fn has(&self, key: BlockKey, origins: &[Origin]) -> bool {
-        origins
-            .iter()
-            .any(|&origin| self.index.find(key, origin).is_some())
-    }
-
-    /// Becomes a user of the block of that name and of the first of `origins` that there is.
-    pub fn reuse(&mut self, key: BlockKey, origins: &[Origin]) -> Option<(BlockId, Origin)> {
-        let found = origins
-            .iter()
-            .find_map(|&origin| Some((self.index.find(key, origin)?, origin)))?;
-        let (block, _) = found;
+    /// Becomes a user of the block of that name, if there is one.
+    pub fn reuse(&mut self, key: BlockKey) -> Option<BlockId> {
+        let block = self.index.find(key)?;
         if !self.pool.share(block) {
             return None;
         }
         self.index.wake(block);
-        Some(found)
+        Some(block)
     }
 }
 
@@ -98,8 +98,6 @@ impl CachedBlocks {
 mod tests {
     use super::*;
     use crate::contract::CacheSalt;
-
-    const PROMPT: &[Origin] = &[Origin::Prompt];
 
     fn key(token: u32) -> BlockKey {
         BlockKey::root(&CacheSalt::default()).followed_by(&[token], 0)
@@ -111,13 +109,13 @@ mod tests {
         let mut table = Vec::new();
         assert!(blocks.allocate(1, &mut table));
         let first = table[0];
-        blocks.publish(key(1), Origin::Prompt, first);
+        blocks.publish(key(1), first);
         blocks.release(first);
         assert_eq!(
             (blocks.used(), blocks.kept(), blocks.available()),
             (0, 1, 2)
         );
-        assert_eq!(blocks.reuse(key(1), PROMPT), Some((first, Origin::Prompt)));
+        assert_eq!(blocks.reuse(key(1)), Some(first));
         assert_eq!(
             (blocks.used(), blocks.kept(), blocks.available()),
             (1, 0, 1)
@@ -125,26 +123,10 @@ mod tests {
         assert!(!blocks.allocate(2, &mut table));
         blocks.release(first);
         assert!(blocks.allocate(2, &mut table));
-        assert_eq!(blocks.reuse(key(1), PROMPT), None);
+        assert_eq!(blocks.reuse(key(1)), None);
         assert_eq!(
             (blocks.used(), blocks.kept(), blocks.available()),
             (2, 0, 0)
-        );
-    }
-
-    #[test]
-    fn the_first_wanted_origin_is_taken() {
-        let mut blocks = CachedBlocks::new(2);
-        let mut table = Vec::new();
-        assert!(blocks.allocate(2, &mut table));
-        blocks.publish(key(1), Origin::Answer, table[0]);
-        assert_eq!(blocks.reuse(key(1), PROMPT), None);
-        assert!(!blocks.has(key(1), PROMPT));
-        blocks.publish(key(1), Origin::Prompt, table[1]);
-        let both = [Origin::Prompt, Origin::Answer];
-        assert_eq!(
-            blocks.reuse(key(1), &both),
-            Some((table[1], Origin::Prompt))
         );
     }
 }

@@ -5,8 +5,9 @@ mod block_key;
 mod block_pool;
 mod cached_blocks;
 mod prefix_index;
+pub mod saved;
 
 pub use block_key::BlockKey;
 pub use block_pool::BlockPool;
 pub use cached_blocks::CachedBlocks;
-pub use prefix_index::{Origin, PrefixIndex};
+pub use prefix_index::PrefixIndex;

@@ -9,41 +9,31 @@ use super::BlockKey;
 use crate::contract::BlockId;
 use std::collections::{BTreeMap, HashMap};
 
-/// How the rows of a block and of all blocks before it were computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// All of them as rows of a prompt: a prompt that begins with this text would compute the very
-    /// same values, bit by bit.
-    Prompt,
-    /// Some of them while an answer was written, whose kernels may round otherwise: good values of
-    /// the same text, but not always the same bits as a prompt's.
-    Answer,
-}
-
 /// Which full blocks hold which text, and which of them nobody uses, the longest idle first.
 #[derive(Clone, Debug, Default)]
 pub struct PrefixIndex {
-    blocks: HashMap<(BlockKey, Origin), BlockId>,
+    blocks: HashMap<BlockKey, BlockId>,
     entries: HashMap<BlockId, Entry>,
     /// Blocks that only the index holds, by the moment they came to rest.
     idle: BTreeMap<u64, BlockId>,
     /// Counts the blocks that came to rest.
     moment: u64,
+    /// Counts the names that were given.
+    named: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     key: BlockKey,
-    origin: Origin,
     /// Its place in `idle`.
     idle_since: Option<u64>,
 }
 
 impl PrefixIndex {
-    /// The block of that name and origin.
+    /// The block of that name.
     #[must_use]
-    pub fn find(&self, key: BlockKey, origin: Origin) -> Option<BlockId> {
-        self.blocks.get(&(key, origin)).copied()
+    pub fn find(&self, key: BlockKey) -> Option<BlockId> {
+        self.blocks.get(&key).copied()
     }
 
     /// Whether the index knows this block.
@@ -58,20 +48,28 @@ impl PrefixIndex {
         self.idle.len()
     }
 
+    /// The blocks that only the index holds, the longest idle first.
+    pub fn idle_blocks(&self) -> impl Iterator<Item = (BlockKey, BlockId)> {
+        let entries = self.idle.values();
+        entries.filter_map(|&block| Some((self.entries.get(&block)?.key, block)))
+    }
+
+    /// How many names were ever given: what has changed since another count.
+    #[must_use]
+    pub fn named(&self) -> u64 {
+        self.named
+    }
+
     /// Names a block that is in use. Returns whether it is known now: not when another block has
     /// that name already, nor when this block has one.
-    pub fn insert(&mut self, key: BlockKey, origin: Origin, block: BlockId) -> bool {
-        if self.blocks.contains_key(&(key, origin)) || self.holds(block) {
+    pub fn insert(&mut self, key: BlockKey, block: BlockId) -> bool {
+        if self.blocks.contains_key(&key) || self.holds(block) {
             return false;
         }
-        self.blocks.insert((key, origin), block);
+        self.blocks.insert(key, block);
         let idle_since = None;
-        let entry = Entry {
-            key,
-            origin,
-            idle_since,
-        };
-        self.entries.insert(block, entry);
+        self.entries.insert(block, Entry { key, idle_since });
+        self.named += 1;
         true
     }
 
@@ -99,7 +97,7 @@ impl PrefixIndex {
     pub fn evict(&mut self) -> Option<BlockId> {
         let (_, block) = self.idle.pop_first()?;
         if let Some(entry) = self.entries.remove(&block) {
-            self.blocks.remove(&(entry.key, entry.origin));
+            self.blocks.remove(&entry.key);
         }
         Some(block)
     }
@@ -118,7 +116,7 @@ mod tests {
     fn the_longest_idle_block_goes_first_and_a_used_one_never() {
         let mut index = PrefixIndex::default();
         for block in 0..3 {
-            assert!(index.insert(key(block), Origin::Prompt, BlockId(block)));
+            assert!(index.insert(key(block), BlockId(block)));
         }
         index.rest(BlockId(1));
         index.rest(BlockId(0));
@@ -130,17 +128,16 @@ mod tests {
         assert_eq!(index.evict(), Some(BlockId(0)));
         assert_eq!(index.evict(), Some(BlockId(1)));
         assert_eq!(index.evict(), None);
-        assert_eq!(index.find(key(2), Origin::Prompt), Some(BlockId(2)));
-        assert_eq!(index.find(key(0), Origin::Prompt), None);
+        assert_eq!(index.find(key(2)), Some(BlockId(2)));
+        assert_eq!(index.find(key(0)), None);
     }
 
     #[test]
-    fn a_name_belongs_to_one_block_per_origin() {
+    fn a_name_belongs_to_one_block_and_a_block_has_one_name() {
         let mut index = PrefixIndex::default();
-        assert!(index.insert(key(1), Origin::Prompt, BlockId(1)));
-        assert!(!index.insert(key(1), Origin::Prompt, BlockId(2)));
-        assert!(!index.insert(key(2), Origin::Prompt, BlockId(1)));
-        assert!(index.insert(key(1), Origin::Answer, BlockId(2)));
-        assert_eq!(index.find(key(1), Origin::Answer), Some(BlockId(2)));
+        assert!(index.insert(key(1), BlockId(1)));
+        assert!(!index.insert(key(1), BlockId(2)));
+        assert!(!index.insert(key(2), BlockId(1)));
+        assert_eq!(index.find(key(1)), Some(BlockId(1)));
     }
 }

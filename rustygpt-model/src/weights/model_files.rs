@@ -6,7 +6,13 @@ use super::{Metadata, SentenceModule, gguf_files, hugging_face};
 use crate::contract::ModelError;
 use indexmap::IndexMap;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+/// Samples of each tensor in a [`ModelFiles::fingerprint`], and their bytes.
+const SAMPLES: usize = 16;
+const SAMPLE_BYTES: usize = 64;
 
 /// An opened, proved model: one GGUF file, a set of split ones, or a Hugging Face directory.
 ///
@@ -133,6 +139,43 @@ impl ModelFiles {
     pub fn weight_bytes(&self) -> u64 {
         self.tensors()
             .fold(0, |sum, tensor| sum.saturating_add(tensor.byte_length))
+    }
+
+    /// A digest that tells this model from every other, without reading all of it: of the headers,
+    /// of when the files were last changed, and of samples of every tensor.
+    ///
+    /// # Errors
+    /// As [`Self::bytes`].
+    pub fn fingerprint(&self) -> Result<[u8; 32], ModelError> {
+        let mut hash = Sha256::new();
+        if let Source::HuggingFace(directory) = &self.source {
+            hash.update(directory.config.to_string());
+        }
+        for (index, file) in self.files.iter().enumerate() {
+            let bytes = file.bytes();
+            let own = self.tensors().filter(|tensor| tensor.file == index);
+            let header = own.map(|tensor| tensor.offset as usize).min();
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(&bytes[..header.unwrap_or(0).min(bytes.len())]);
+            let changed = std::fs::metadata(file.path()).and_then(|about| about.modified());
+            if let Some(changed) = changed
+                .ok()
+                .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+            {
+                hash.update(changed.as_nanos().to_le_bytes());
+            }
+        }
+        for tensor in self.tensors() {
+            let bytes = self.bytes(tensor)?;
+            let last = bytes.len().saturating_sub(SAMPLE_BYTES);
+            for sample in 0..SAMPLES {
+                let start = last / SAMPLES * sample;
+                hash.update(&bytes[start..bytes.len().min(start + SAMPLE_BYTES)]);
+            }
+            hash.update(&bytes[last..]);
+        }
+        self.check_intact()?;
+        Ok(hash.finalize().into())
     }
 
     /// What the files say beside the weights.

@@ -11,6 +11,8 @@ pub(crate) struct Gguf {
     entries: Vec<Vec<u8>>,
     tensors: Vec<Vec<u8>>,
     data: usize,
+    /// Contents of tensors that have any, by their place in the data.
+    contents: Vec<(usize, Vec<u8>)>,
 }
 
 /// Number of a value's type in the file.
@@ -50,6 +52,7 @@ impl Gguf {
             entries: Vec::new(),
             tensors: Vec::new(),
             data: 0,
+            contents: Vec::new(),
         }
     }
 
@@ -87,6 +90,20 @@ impl Gguf {
         self.record(name, lengths, F32, offset as u64)
     }
 
+    /// A tensor of ggml's type `kind` with its own contents.
+    pub(crate) fn filled(
+        mut self,
+        name: &str,
+        lengths: &[u64],
+        kind: u32,
+        contents: Vec<u8>,
+    ) -> Self {
+        let offset = self.data.next_multiple_of(self.alignment);
+        self.data = offset + contents.len();
+        self.contents.push((offset, contents));
+        self.record(name, lengths, kind, offset as u64)
+    }
+
     /// Bytes of data behind the header.
     pub(crate) fn data(mut self, length: usize) -> Self {
         self.data = length;
@@ -98,7 +115,7 @@ impl Gguf {
         self
     }
 
-    /// The file's bytes; the data counts up, so that a wrong place shows.
+    /// The file's bytes; data without contents counts up, so that a wrong place shows.
     pub(crate) fn bytes(self) -> Vec<u8> {
         let mut bytes = self.magic.to_vec();
         bytes.extend(self.version.to_le_bytes());
@@ -110,7 +127,11 @@ impl Gguf {
         bytes.extend(self.tensors.concat());
         if self.data > 0 {
             bytes.resize(bytes.len().next_multiple_of(self.alignment), 0);
+            let start = bytes.len();
             bytes.extend((0..self.data).map(|index| index as u8));
+            for (offset, contents) in self.contents {
+                bytes[start + offset..][..contents.len()].copy_from_slice(&contents);
+            }
         }
         bytes
     }

@@ -11,6 +11,8 @@
 mod embedding_goldens;
 #[cfg(feature = "candle")]
 mod engine;
+#[cfg(feature = "candle")]
+mod exactness;
 mod fixtures;
 mod fuzz_corpus;
 mod gguf_builder;
@@ -19,7 +21,11 @@ mod gguf_files;
 #[cfg(feature = "candle")]
 mod goldens;
 mod models_on_disk;
+#[cfg(feature = "candle")]
+mod prompt_cache;
 mod prompts;
+#[cfg(feature = "candle")]
+mod random_model;
 mod safetensors_cases;
 mod safetensors_files;
 mod template_process;

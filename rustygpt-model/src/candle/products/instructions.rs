@@ -53,3 +53,13 @@ impl Instructions {
         })
     }
 }
+
+/// Names the kernels that run here: under two names the same product may round otherwise.
+pub(crate) fn kernels() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let has_pairs = is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    let has_pairs = false;
+    let (best, architecture) = (Instructions::best(), std::env::consts::ARCH);
+    format!("{architecture} {best:?} {has_pairs}")
+}

@@ -6,7 +6,7 @@ mod packed;
 mod team;
 mod widened;
 
-pub(crate) use instructions::Instructions;
+pub(crate) use instructions::{Instructions, kernels};
 pub(crate) use packed::{Activations, Packed, multiply};
 pub(crate) use team::team;
 pub(crate) use widened::{Element, Widened};

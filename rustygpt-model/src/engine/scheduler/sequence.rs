@@ -3,12 +3,8 @@
 use super::SchedulerLimits;
 use super::tenants::Tenant;
 use crate::contract::{BlockId, Phase, Priority};
-use crate::kv::{BlockKey, CachedBlocks, Origin};
+use crate::kv::{BlockKey, CachedBlocks};
 use std::collections::VecDeque;
-
-/// Origins of blocks that may be reused, the preferred one first.
-const ANY: &[Origin] = &[Origin::Prompt, Origin::Answer];
-const EXACT: &[Origin] = &[Origin::Prompt];
 
 /// A sequence, waiting or running.
 #[derive(Clone, Debug)]
@@ -38,8 +34,6 @@ pub(super) struct Sequence {
     keys: Vec<BlockKey>,
     /// Leading blocks that were published or found.
     published: usize,
-    /// Whether one of the leading blocks holds rows of an answer.
-    holds_answers: bool,
 }
 
 impl Sequence {
@@ -64,7 +58,6 @@ impl Sequence {
             root,
             keys: Vec::new(),
             published: 0,
-            holds_answers: false,
         }
     }
 
@@ -128,13 +121,7 @@ impl Sequence {
         if !limits.shares_blocks || !self.cached.is_multiple_of(limits.block_size) {
             return None;
         }
-        let end = self.cached + limits.block_size;
-        let last = match limits.is_deterministic {
-            // Its own answer's rows are not computed as a prompt's.
-            true => self.prompt_length,
-            false => self.tokens.len(),
-        };
-        match end <= last && end < self.tokens.len() {
+        match self.cached + limits.block_size < self.tokens.len() {
             true => self.key(self.cached / limits.block_size, limits),
             false => None,
         }
@@ -149,19 +136,11 @@ impl Sequence {
         }
     }
 
-    /// Which kinds of blocks it may take from elsewhere.
-    pub(super) fn origins(limits: &SchedulerLimits) -> &'static [Origin] {
-        match limits.is_deterministic {
-            true => EXACT,
-            false => ANY,
-        }
-    }
-
     /// Takes over the blocks that hold what it would read next, as far as there are any. A block
     /// of its own that was to hold the same is given back.
     pub(super) fn reuse(&mut self, blocks: &mut CachedBlocks, limits: &SchedulerLimits) {
         while let Some(key) = self.wanted_block(limits) {
-            let Some((block, origin)) = blocks.reuse(key, Self::origins(limits)) else {
+            let Some(block) = blocks.reuse(key) else {
                 return;
             };
             let index = self.cached / limits.block_size;
@@ -174,7 +153,6 @@ impl Sequence {
             self.reused += end.min(self.prompt_length).saturating_sub(first);
             self.cached = end;
             self.published = index + 1;
-            self.holds_answers |= origin == Origin::Answer;
         }
     }
 
@@ -188,13 +166,8 @@ impl Sequence {
             let Some(key) = self.key(index, limits) else {
                 return;
             };
-            self.holds_answers |= (index + 1) * limits.block_size > self.prompt_length;
-            let origin = match self.holds_answers {
-                true => Origin::Answer,
-                false => Origin::Prompt,
-            };
             if let Some(&block) = self.blocks.get(index) {
-                blocks.publish(key, origin, block);
+                blocks.publish(key, block);
             }
             self.published = index + 1;
         }
@@ -209,7 +182,6 @@ impl Sequence {
         }
         self.cached = 0;
         self.published = 0;
-        self.holds_answers = false;
         self.draft.clear();
         self.unverified.clear();
     }

@@ -123,14 +123,12 @@ impl World {
         id
     }
 
-    /// What a row holds: the token, everything before it, whose it is, by which frequencies and,
-    /// where that matters, by which kernels it was computed.
+    /// What a row holds: the token, everything before it, whose it is, and by which frequencies it
+    /// was computed.
     fn row(&self, expected: &Expected, position: usize, before: u64, token: u32) -> u64 {
         let known = expected.prompt_length.max(position + 1);
         let is_long = self.limits.long_text.is_some_and(|length| known > length);
-        let is_answer = position >= expected.prompt_length && self.limits.is_deterministic;
-        let kind = u64::from(is_long) << 1 | u64::from(is_answer);
-        mix(mix(before, u64::from(token)), kind)
+        mix(mix(before, u64::from(token)), u64::from(is_long))
     }
 
     fn push(&self, expected: &mut Expected, token: u32) {
@@ -380,7 +378,6 @@ proptest! {
         surplus in 0usize..40,
         block_size in 1usize..9,
         block_count in 1usize..24,
-        is_deterministic: bool,
         long_text in prop::option::of(0usize..60),
         operations in prop::collection::vec(operations(), 0..150),
     ) {
@@ -393,7 +390,6 @@ proptest! {
             block_count,
             shares_blocks: true,
             long_text,
-            is_deterministic,
         });
         world.guesses = Some(ChaCha8Rng::seed_from_u64(1));
         for operation in operations {
@@ -453,7 +449,6 @@ fn limits(block_size: usize) -> SchedulerLimits {
         block_count: 1000,
         shares_blocks: true,
         long_text: None,
-        is_deterministic: false,
     }
 }
 

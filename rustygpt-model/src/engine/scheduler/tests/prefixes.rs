@@ -82,11 +82,9 @@ fn texts_read_with_other_frequencies_share_nothing() {
 }
 
 /// The next turn of a conversation: the first prompt, its answer, and more.
-fn next_turn(is_deterministic: bool) -> usize {
-    let mut world = World::new(SchedulerLimits {
-        is_deterministic,
-        ..limits(16)
-    });
+#[test]
+fn the_next_turn_finds_the_answer_too() {
+    let mut world = World::new(limits(16));
     let id = world.wish(Wish {
         answer: 60,
         ..wish(40, 1, 40)
@@ -104,13 +102,7 @@ fn next_turn(is_deterministic: bool) -> usize {
         cache_salt: CacheSalt([1; 32]),
         tokens: text,
     });
-    world.scheduler.plan().sequences[0].start
-}
-
-#[test]
-fn the_next_turn_finds_the_answer_too_unless_every_bit_must_be_a_prompts() {
-    assert_eq!(next_turn(false), 96);
-    assert_eq!(next_turn(true), 32);
+    assert_eq!(world.scheduler.plan().sequences[0].start, 96);
 }
 
 #[test]
