@@ -115,7 +115,9 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> StoreResult<()> {
     let facts = sqlx::query(
         "SELECT current_setting('server_version_num')::int AS version,
              EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'rustygpt_owner'
-                 AND NOT pg_has_role(oid, 'MEMBER')) AS is_app_only",
+                 AND NOT pg_has_role(oid, 'MEMBER')) AS is_app_only,
+             EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'rustygpt_app'
+                 AND pg_has_role(oid, 'MEMBER')) AS is_app",
     )
     .fetch_one(&mut connection)
     .await?;
@@ -124,6 +126,12 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> StoreResult<()> {
     }
     // Then someone else migrates; `check` tells whether they did.
     if facts.try_get("is_app_only")? {
+        if !facts.try_get::<bool, _>("is_app")? {
+            return Err(misconfigured(
+                "the role of the database's URL is not a member of rustygpt_app: \
+                 GRANT rustygpt_app TO it",
+            ));
+        }
         return Ok(());
     }
     if pending(&mut connection).await?.is_empty() {

@@ -177,6 +177,43 @@ async fn a_missing_procedure_and_a_newer_schema_are_refused() {
     );
 }
 
+// How a careful administrator runs it: whoever signs in may become the app and nothing else.
+#[tokio::test]
+async fn a_role_that_is_only_the_app_may_serve_and_not_migrate() {
+    let (Some(home), Some(empty)) = (home().await, cluster::database(false).await) else {
+        return;
+    };
+    let login = format!("rustygpt_test_{}_login", std::process::id());
+    if !home.url.contains("postgres@") {
+        eprintln!("skipped: the given server's roles are not ours to sign in as");
+        return;
+    }
+    let make = format!("CREATE ROLE {login} LOGIN; GRANT rustygpt_app TO {login}");
+    let mut raw = home.raw().await;
+    raw.execute(sqlx::raw_sql(AssertSqlSafe(make)))
+        .await
+        .unwrap();
+    let as_login = |url: &str| url.replace("postgres@", &format!("{login}@"));
+    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&as_login(&home.url)).await.unwrap());
+    account(&*store, Role::User).await;
+    assert_eq!(store.count_accounts().await.unwrap(), 1);
+    let refused = PostgresStore::open(&as_login(&empty)).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("rustygpt migrate"),
+        "{refused}"
+    );
+    // Who may not even become the app is told what to do.
+    let nobody = format!("rustygpt_test_{}_nobody", std::process::id());
+    let make = format!("CREATE ROLE {nobody} LOGIN");
+    raw.execute(AssertSqlSafe(make)).await.unwrap();
+    let as_nobody = home.url.replace("postgres@", &format!("{nobody}@"));
+    let refused = PostgresStore::open(&as_nobody).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("GRANT rustygpt_app"),
+        "{refused}"
+    );
+}
+
 #[tokio::test]
 async fn many_may_migrate_at_once() {
     let Some(url) = cluster::database(false).await else {
