@@ -1,4 +1,6 @@
 //! Whoever loses access loses what they began, too.
+//!
+//! Each was seen to fail with the cancelling in `accounts/live.rs` taken out.
 
 use super::accounts::{PASSWORD, Person, problem};
 use super::server::{Answer, Server, Setup, chat_body};
