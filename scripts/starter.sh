@@ -4,7 +4,7 @@
 #   scripts/starter.sh check                     the corpus keeps its promises (Python alone)
 #   scripts/starter.sh tokenizer                 trains the tokenizer
 #   scripts/starter.sh train [cpu|gpu] [HOURS]   trains, or goes on; `finish` in the folder starts the decay
-#   scripts/starter.sh finish                    asks a running training to decay and end
+#   scripts/starter.sh finish [TOKENS]           asks a running training to decay, over so many tokens, and end
 #   scripts/starter.sh export [cpu|gpu]          writes models/starter/*.gguf
 #   scripts/starter.sh evaluate URL KEY          asks a running server the evaluation
 #
@@ -30,7 +30,7 @@ case "${1:-}" in
     check) python3 training/check.py ;;
     tokenizer) python training/tokenizer.py --out "$folder" ;;
     train) python training/train.py --out "$folder" --preset "${2:-cpu}" --hours "${3:-1000}" ;;
-    finish) touch "$folder/finish" ;;
+    finish) printf '%s' "${2:-}" >"$folder/finish" ;;
     export) python training/export.py --run "$folder" --preset "${2:-cpu}" --out models/starter ;;
     evaluate) python3 training/evaluate.py --url "$2" --key "$3" --out models/starter/evaluation.json ;;
     *)

@@ -3,7 +3,8 @@
     python3 training/train.py --out FOLDER --preset cpu
 
 The learning rate warms up, stays, and decays to nothing at the end of the planned tokens. A file named `finish` in the
-folder starts the decay at once, so that a good model can be had at any time. Checkpoints are written every few minutes.
+folder starts the decay at once, so that a good model can be had at any time; a number in it is the decay's tokens.
+Checkpoints are written every few minutes.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def train(folder: Path, preset: str, seed: int, stop_at: float) -> None:
     torch.manual_seed(seed)
     model = Starter(shape).to(device)
     chosen = optimizers(model, plan)
-    done = {"tokens": 0, "step": 0, "pool": 0, "decay_from": plan["tokens"] - plan["decay"]}
+    done = {"tokens": 0, "step": 0, "pool": 0, "decay_from": plan["tokens"] - plan["decay"], "decay": plan["decay"]}
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -78,7 +79,7 @@ def train(folder: Path, preset: str, seed: int, stop_at: float) -> None:
     shown_tokens, losses = done["tokens"], []
     source = batches.Source(folder / "tokenizer.json", seed, plan["step"], shape.context, tuple(plan["shares"].items()))
     for index, batch in batches.stream(source, done["pool"], plan["workers"]):
-        share = rate(done["tokens"], done["step"], done["decay_from"], plan["decay"])
+        share = rate(done["tokens"], done["step"], done["decay_from"], done["decay"])
         if share == 0.0 or time.time() > stop_at:
             break
         for optimizer, rates in zip(chosen, full):
@@ -99,6 +100,7 @@ def train(folder: Path, preset: str, seed: int, stop_at: float) -> None:
         done["pool"] = index + 1
         if (folder / "finish").exists() and done["decay_from"] > done["tokens"]:
             done["decay_from"] = done["tokens"]
+            done["decay"] = int((folder / "finish").read_text() or done["decay"])
         if len(losses) == 20:
             now = time.time()
             line = {"step": done["step"], "tokens": done["tokens"], "loss": round(sum(losses) / 20, 4), "rate": round(share, 3),
