@@ -30,7 +30,7 @@ case "${1:-}" in
     check) python3 training/check.py ;;
     tokenizer) python training/tokenizer.py --out "$folder" ;;
     train) python training/train.py --out "$folder" --preset "${2:-cpu}" --hours "${3:-1000}" ;;
-    finish) printf '%s' "${2:-}" >"$folder/finish" ;;
+    finish) printf '%s' "${2:-}" >"$folder/finish.part" && mv "$folder/finish.part" "$folder/finish" ;;
     export) python training/export.py --run "$folder" --preset "${2:-cpu}" --out models/starter ;;
     evaluate) python3 training/evaluate.py --url "$2" --key "$3" --out models/starter/evaluation.json ;;
     *)
