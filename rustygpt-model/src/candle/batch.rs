@@ -1,6 +1,6 @@
 //! A step plan, flattened into rows.
 
-use crate::contract::{ForwardError, Geometry, LogitRows, Phase, StepPlan};
+use crate::contract::{ForwardError, Geometry, LogitRows, Phase, SequenceId, StepPlan};
 
 /// All tokens of a step in one list, and which sequence owns which rows.
 pub(crate) struct Batch {
@@ -20,6 +20,8 @@ pub(crate) struct Batch {
     pub(crate) logit_rows: Vec<usize>,
     /// The phases of these, run by run.
     pub(crate) logit_phases: Vec<PhaseRun>,
+    /// Sequences of which nothing need be kept any more.
+    pub(crate) ended: Vec<SequenceId>,
 }
 
 /// Consecutive rows of one phase. Which kernels compute a row goes by its phase, never by the
@@ -43,6 +45,10 @@ pub(crate) fn extend(runs: &mut Vec<PhaseRun>, phase: Phase, rows: usize) {
 
 /// One sequence's rows.
 pub(crate) struct Span {
+    /// Whose they are.
+    pub(crate) sequence: SequenceId,
+    /// What they are.
+    pub(crate) phase: Phase,
     /// Its first row in the batch.
     pub(crate) first_row: usize,
     /// How many rows.
@@ -68,6 +74,7 @@ impl Batch {
             phases: Vec::new(),
             logit_rows: Vec::new(),
             logit_phases: Vec::new(),
+            ended: plan.ended.clone(),
         };
         for step in &plan.sequences {
             let end = step.start + step.tokens.len();
@@ -107,6 +114,8 @@ impl Batch {
             extend(&mut batch.phases, step.phase, rows);
             extend(&mut batch.logit_phases, step.phase, step.logit_rows());
             batch.spans.push(Span {
+                sequence: step.sequence,
+                phase: step.phase,
                 first_row,
                 rows,
                 start: step.start,
@@ -132,6 +141,8 @@ impl Batch {
             known: vec![start + rows; rows],
             slots,
             spans: vec![Span {
+                sequence: SequenceId(0),
+                phase: Phase::Prompt,
                 first_row: 0,
                 rows,
                 start,
@@ -143,6 +154,7 @@ impl Batch {
             }],
             logit_rows: Vec::new(),
             logit_phases: Vec::new(),
+            ended: Vec::new(),
         }
     }
 

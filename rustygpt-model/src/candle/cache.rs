@@ -143,7 +143,8 @@ pub(crate) struct PagedCache {
 }
 
 impl PagedCache {
-    /// Reserves the cache. The operating system commits its pages as they are first written.
+    /// Reserves the cache. The operating system commits its pages as they are first written. One
+    /// layer serves a whole model whose texts are all read in a single step each.
     pub(crate) fn new(
         layers: usize,
         shape: BlockShape,
@@ -166,6 +167,13 @@ impl PagedCache {
         }
     }
 
+    fn index(&self, layer: usize) -> usize {
+        match self.layers.len() {
+            1 => 0,
+            _ => layer,
+        }
+    }
+
     /// The sizes of a block.
     pub(crate) fn shape(&self) -> BlockShape {
         self.shape
@@ -179,7 +187,8 @@ impl PagedCache {
             keys,
             values,
         };
-        match &mut self.layers[layer] {
+        let index = self.index(layer);
+        match &mut self.layers[index] {
             Memory::F32(planes) => rows.store(planes, |from, to| to.copy_from_slice(from)),
             Memory::F16(planes) => rows.store(planes, |from, to| {
                 to.reinterpret_cast_mut::<f16>()
@@ -194,7 +203,7 @@ impl PagedCache {
 
     /// Calls `work` with a layer as what it is made of.
     pub(super) fn with_layer(&self, layer: usize, work: impl OverLayer) {
-        match &self.layers[layer] {
+        match &self.layers[self.index(layer)] {
             Memory::F32(planes) => work.run(Layer {
                 keys: &planes.keys,
                 values: &planes.values,

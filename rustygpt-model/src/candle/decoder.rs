@@ -1,25 +1,28 @@
-//! The standard decoder: pre-norm attention with grouped queries, a gated feed-forward network,
-//! and the options by which families differ. A family with another shape implements
-//! [`LanguageFamily`] on its own.
+//! The standard decoder: pre-norm attention with grouped queries (or a short convolution in its
+//! place), a feed-forward network, and the options by which families differ. A family with another
+//! shape implements [`LanguageFamily`] on its own.
 
-use super::attention::Attention;
 use super::batch::Batch;
 use super::buffers::{Buffers, LayerBuffers, grown};
 use super::cache::PagedCache;
+use super::convolution::ShortConvolution;
 use super::device::DeviceDecoder;
 use super::elementwise::{self, Activation};
 use super::families::LanguageFamily;
 use super::feed_forward::FeedForward;
 use super::load::{LoadError, Loader};
-use super::norm::RmsNorm;
-use super::operations::{Input, Linear, Matrix, Projections};
+use super::norm::Norm;
+use super::operations::{Input, Linear, Matrix};
 use super::rope::{Rope, RopeParameters, Rotation};
+use super::self_attention::SelfAttention;
 use candle_core::Result;
 
 /// What a family says of its decoder, beyond the sizes in the file.
 pub(crate) struct DecoderOptions {
-    /// The gate's non-linearity.
+    /// The non-linearity of feed-forward networks.
     pub(crate) activation: Activation,
+    /// Whether feed-forward networks have a gate.
+    pub(crate) has_gate: bool,
     /// Multiplies the embeddings.
     pub(crate) embedding_scale: Option<f64>,
     /// Multiplies attention scores; `None` is 1 / √head dimension.
@@ -45,6 +48,7 @@ impl DecoderOptions {
     pub(crate) fn plain(rope: RopeParameters, layers: Vec<LayerOptions>) -> Self {
         Self {
             activation: Activation::Silu,
+            has_gate: true,
             embedding_scale: None,
             attention_scale: None,
             attention_soft_cap: None,
@@ -65,6 +69,8 @@ pub(crate) struct LayerOptions {
     pub(crate) window: Option<usize>,
     /// Index into [`DecoderOptions::ropes`]; `None` knows no positions.
     pub(crate) rope: Option<usize>,
+    /// Positions that a short convolution sees, in a layer that has one in attention's place.
+    pub(crate) convolution: Option<usize>,
 }
 
 /// A loaded decoder.
@@ -73,7 +79,7 @@ pub(crate) struct Decoder {
     embedding_scale: Option<f32>,
     layers: Vec<Layer>,
     ropes: Vec<Rope>,
-    output_norm: RmsNorm,
+    output_norm: Norm,
     output: Linear,
     logit_scale: Option<f32>,
     logit_soft_cap: Option<f32>,
@@ -81,20 +87,19 @@ pub(crate) struct Decoder {
 }
 
 struct Layer {
-    /// Which layer of the cache is its own.
-    index: usize,
-    attention_norm: Option<RmsNorm>,
-    queries_keys_values: Projections<3>,
-    query_norm: Option<RmsNorm>,
-    key_norm: Option<RmsNorm>,
-    rope: Option<usize>,
-    attention: Attention,
-    attention_output: Linear,
-    post_attention_norm: Option<RmsNorm>,
-    feed_forward_norm: Option<RmsNorm>,
+    input_norm: Option<Norm>,
+    mixer: Mixer,
+    post_attention_norm: Option<Norm>,
+    feed_forward_norm: Option<Norm>,
     feed_forward: FeedForward,
-    post_feed_forward_norm: Option<RmsNorm>,
+    post_feed_forward_norm: Option<Norm>,
     residual_scale: Option<f32>,
+}
+
+/// The half of a layer that looks at other tokens.
+enum Mixer {
+    Attention(Box<SelfAttention>),
+    Convolution(Box<ShortConvolution>),
 }
 
 /// Loads a standard decoder to where the loader places it.
@@ -102,6 +107,12 @@ pub(crate) fn load(
     loader: &Loader<'_>,
     options: &DecoderOptions,
 ) -> std::result::Result<Box<dyn LanguageFamily>, LoadError> {
+    // The cache was laid out by what the file says of its layers.
+    let attends = |layer: &&LayerOptions| layer.convolution.is_none();
+    if options.layers.iter().filter(attends).count() != loader.sizes.attending_layers() {
+        let reason = "convolutions in an architecture that has none";
+        return Err(LoadError::Invalid(reason.to_owned()));
+    }
     Ok(match &loader.placement {
         None => Box::new(Decoder::load(loader, options)?),
         Some(placement) => Box::new(DeviceDecoder::load(loader, options, placement)?),
@@ -123,12 +134,12 @@ impl Decoder {
                 bias: None,
             }
         };
-        let layers = options
-            .layers
-            .iter()
-            .enumerate()
-            .map(|(index, layer)| Layer::load(loader, options, index, *layer))
-            .collect::<std::result::Result<Vec<_>, _>>()?;
+        let mut attending = 0;
+        let mut layers = Vec::with_capacity(options.layers.len());
+        for (index, &layer) in options.layers.iter().enumerate() {
+            layers.push(Layer::load(loader, options, index, layer, attending)?);
+            attending += usize::from(layer.convolution.is_none());
+        }
         let ropes = options
             .ropes
             .iter()
@@ -149,50 +160,35 @@ impl Decoder {
 }
 
 impl Layer {
+    /// Loads layer `index`, before which `attending` layers attend.
     fn load(
         loader: &Loader<'_>,
         options: &DecoderOptions,
         index: usize,
         layer: LayerOptions,
+        attending: usize,
     ) -> std::result::Result<Self, LoadError> {
-        let sizes = &loader.sizes;
-        let (hidden, dimension) = (sizes.hidden, sizes.head_dimension);
-        let (query_width, kv_width) = (sizes.heads * dimension, sizes.kv_heads * dimension);
+        let hidden = loader.sizes.hidden;
         let name = |part: &str| format!("blk.{index}.{part}");
         let input_norm = |part: &str| {
             let norm = || loader.norm(&name(part), hidden);
             options.normalises_input.then(norm).transpose()
         };
-        // Norms of queries and keys are of each head, or of all of them together.
-        let head_norm =
-            |part: &str, width: usize| match loader.extent(&format!("{}.weight", name(part)), 0) {
-                Ok(extent) if extent == width => loader.optional_norm(&name(part), width),
-                _ => loader.optional_norm(&name(part), dimension),
-            };
+        let mixer = match layer.convolution {
+            Some(length) => {
+                Mixer::Convolution(Box::new(ShortConvolution::load(loader, index, length)?))
+            }
+            None => {
+                let attention = SelfAttention::load(loader, options, index, layer, attending)?;
+                Mixer::Attention(Box::new(attention))
+            }
+        };
         Ok(Self {
-            index,
-            attention_norm: input_norm("attn_norm")?,
-            queries_keys_values: loader.projections(
-                &name("attn_qkv"),
-                [&name("attn_q"), &name("attn_k"), &name("attn_v")],
-                [query_width, kv_width, kv_width],
-                hidden,
-            )?,
-            query_norm: head_norm("attn_q_norm", query_width)?,
-            key_norm: head_norm("attn_k_norm", kv_width)?,
-            rope: layer.rope,
-            attention: Attention {
-                heads: sizes.heads,
-                scale: options
-                    .attention_scale
-                    .unwrap_or_else(|| (dimension as f64).powf(-0.5)) as f32,
-                window: layer.window,
-                soft_cap: options.attention_soft_cap,
-            },
-            attention_output: loader.linear(&name("attn_output"), hidden, query_width)?,
+            input_norm: input_norm("attn_norm")?,
+            mixer,
             post_attention_norm: loader.optional_norm(&name("post_attention_norm"), hidden)?,
             feed_forward_norm: input_norm("ffn_norm")?,
-            feed_forward: FeedForward::load(loader, index, options.activation)?,
+            feed_forward: FeedForward::load(loader, index, options.activation, options.has_gate)?,
             post_feed_forward_norm: loader.optional_norm(&name("post_ffw_norm"), hidden)?,
             residual_scale: options.residual_scale.map(|scale| scale as f32),
         })
@@ -208,11 +204,11 @@ impl LanguageFamily for Decoder {
         self.ropes.iter().find_map(Rope::long_text)
     }
 
-    fn logits(&mut self, batch: &Batch, cache: &mut PagedCache) -> Result<Vec<f32>> {
+    fn hidden(&mut self, batch: &Batch, cache: &mut PagedCache) -> Result<Vec<f32>> {
         let Self {
             layers, buffers, ..
         } = self;
-        let hidden = self.output_norm.weights.len();
+        let hidden = self.output_norm.width();
         let rows = batch.tokens();
         let rotations: Vec<_> = self.ropes.iter().map(|rope| rope.rotation(batch)).collect();
         let residual = grown(&mut buffers.residual, rows * hidden);
@@ -223,13 +219,13 @@ impl LanguageFamily for Decoder {
             elementwise::scale(residual, factor);
         }
         let phases = &batch.phases;
-        for layer in layers.iter() {
+        for (index, layer) in layers.iter_mut().enumerate() {
             // What the layer before adds to the stream is added on the way into this one.
-            let added = (layer.index > 0).then_some(&*branch);
-            let values = enter(layer.attention_norm.as_ref(), residual, added, normed);
+            let added = (index > 0).then_some(&*branch);
+            let values = enter(layer.input_norm.as_ref(), residual, added, normed);
             let input = Input { values, phases };
-            let rotation = layer.rope.map(|rope| &rotations[rope]);
-            layer.attend(batch, cache, rotation, input, branch, &mut buffers.layer)?;
+            layer.mix(batch, cache, &rotations, input, branch, &mut buffers.layer)?;
+            layer.leave(layer.post_attention_norm.as_ref(), branch);
             let values = enter(
                 layer.feed_forward_norm.as_ref(),
                 residual,
@@ -242,27 +238,28 @@ impl LanguageFamily for Decoder {
                 .forward(input, branch, &mut buffers.layer)?;
             layer.leave(layer.post_feed_forward_norm.as_ref(), branch);
         }
-        let wanted = batch.logit_rows.len();
-        if wanted == 0 {
-            return Ok(Vec::new());
-        }
-        let normed = &mut normed[..wanted * hidden];
-        for (normed, &row) in normed.chunks_exact_mut(hidden).zip(&batch.logit_rows) {
+        let mut wanted = vec![0.0; batch.logit_rows.len() * hidden];
+        for (wanted, &row) in wanted.chunks_exact_mut(hidden).zip(&batch.logit_rows) {
             let values = residual[row * hidden..].iter().zip(&branch[row * hidden..]);
-            for (normed, (residual, branch)) in normed.iter_mut().zip(values) {
-                *normed = residual + branch;
+            for (wanted, (residual, branch)) in wanted.iter_mut().zip(values) {
+                *wanted = residual + branch;
             }
         }
-        self.output_norm.in_place(normed);
-        let mut logits = vec![0.0; wanted * self.output.weights.outputs()];
-        let phases = &batch.logit_phases;
-        self.output.forward(
-            Input {
-                values: normed,
-                phases,
-            },
-            &mut logits,
-        )?;
+        self.output_norm.in_place(&mut wanted);
+        Ok(wanted)
+    }
+
+    fn logits(&mut self, batch: &Batch, cache: &mut PagedCache) -> Result<Vec<f32>> {
+        let hidden = self.hidden(batch, cache)?;
+        let mut logits = vec![0.0; batch.logit_rows.len() * self.output.weights.outputs()];
+        if logits.is_empty() {
+            return Ok(logits);
+        }
+        let input = Input {
+            values: &hidden,
+            phases: &batch.logit_phases,
+        };
+        self.output.forward(input, &mut logits)?;
         if let Some(factor) = self.logit_scale {
             elementwise::scale(&mut logits, factor);
         }
@@ -274,51 +271,29 @@ impl LanguageFamily for Decoder {
 }
 
 impl Layer {
-    /// Attention, from the normalised residual stream to what is added to it.
-    fn attend(
-        &self,
+    /// What tokens tell each other, from the normalised residual stream to what is added to it.
+    fn mix(
+        &mut self,
         batch: &Batch,
         cache: &mut PagedCache,
-        rotation: Option<&Rotation>,
+        rotations: &[Rotation],
         x: Input<'_>,
         branch: &mut [f32],
         buffers: &mut LayerBuffers,
     ) -> Result<()> {
-        let rows = batch.tokens();
-        let shape = cache.shape();
-        let kv_width = shape.kv_heads * shape.head_dimension;
-        let query_width = self.attention.heads * shape.head_dimension;
-        let queries = grown(&mut buffers.first, rows * query_width);
-        let keys = grown(&mut buffers.keys, rows * kv_width);
-        let values = grown(&mut buffers.values, rows * kv_width);
-        (self.queries_keys_values).forward(x, [&mut *queries, &mut *keys, &mut *values])?;
-        if let Some(norm) = &self.query_norm {
-            norm.in_place(queries);
+        match &mut self.mixer {
+            Mixer::Attention(attention) => {
+                attention.forward(batch, cache, rotations, x, branch, buffers)
+            }
+            Mixer::Convolution(convolution) => {
+                let block_size = cache.shape().block_size;
+                convolution.forward(batch, block_size, x, branch, buffers)
+            }
         }
-        if let Some(norm) = &self.key_norm {
-            norm.in_place(keys);
-        }
-        if let Some(rotation) = rotation {
-            rotation.apply(queries, shape.head_dimension);
-            rotation.apply(keys, shape.head_dimension);
-        }
-        cache.store(self.index, batch, keys, values);
-        let attended = grown(&mut buffers.second, rows * query_width);
-        cache.attend(self.index, &self.attention, batch, queries, attended);
-        let phases = x.phases;
-        self.attention_output.forward(
-            Input {
-                values: attended,
-                phases,
-            },
-            branch,
-        )?;
-        self.leave(self.post_attention_norm.as_ref(), branch);
-        Ok(())
     }
 
     /// What half a layer computed becomes what is added to the residual stream.
-    fn leave(&self, norm: Option<&RmsNorm>, branch: &mut [f32]) {
+    fn leave(&self, norm: Option<&Norm>, branch: &mut [f32]) {
         if let Some(norm) = norm {
             norm.in_place(branch);
         }
@@ -331,7 +306,7 @@ impl Layer {
 /// Adds a branch to the residual stream and returns what half a layer reads: the stream
 /// normalised into `normed`, or as it is.
 fn enter<'a>(
-    norm: Option<&RmsNorm>,
+    norm: Option<&Norm>,
     residual: &'a mut [f32],
     branch: Option<&[f32]>,
     normed: &'a mut [f32],

@@ -101,12 +101,15 @@ impl<F: Function> Kernel for ApplyAlone<'_, F> {
 }
 
 /// The non-linearity of a feed-forward network (Shazeer, "GLU variants", 2020).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Activation {
     /// `x · σ(x)`.
     Silu,
     /// The tanh approximation of the Gaussian error linear unit.
     GeluTanh,
+    /// gpt-oss's: `x · σ(slope · x)` of a gate that is at most `limit`, and of `up + 1` with `up`
+    /// within ± `limit`.
+    ClampedSwish { slope: f32, limit: f32 },
 }
 
 impl Activation {
@@ -115,7 +118,30 @@ impl Activation {
         match self {
             Self::Silu => apply(GatedSilu, gate, up),
             Self::GeluTanh => apply(GatedGeluTanh, gate, up),
+            Self::ClampedSwish { slope, limit } => apply(ClampedSwish { slope, limit }, gate, up),
         }
+    }
+
+    /// `values ← activation(values)`, in a network without a gate.
+    pub(crate) fn apply(self, values: &mut [f32]) {
+        match self {
+            Self::Silu => apply_alone(LetThrough(GatedSilu, 1.0), values),
+            Self::GeluTanh => apply_alone(LetThrough(GatedGeluTanh, 1.0), values),
+            Self::ClampedSwish { slope, limit } => {
+                apply_alone(LetThrough(ClampedSwish { slope, limit }, 0.0), values);
+            }
+        }
+    }
+}
+
+/// A gate that lets the same through everywhere.
+#[derive(Clone, Copy)]
+struct LetThrough<F>(F, f32);
+
+impl<F: Function> Function for LetThrough<F> {
+    #[inline(always)]
+    fn apply<V: Vector>(self, value: V, _: V) -> V {
+        self.0.apply(value, V::splat(self.1))
     }
 }
 
@@ -136,6 +162,24 @@ impl Function for GatedGeluTanh {
     #[inline(always)]
     fn apply<V: Vector>(self, gate: V, up: V) -> V {
         gelu_tanh(gate).multiply(up)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ClampedSwish {
+    slope: f32,
+    limit: f32,
+}
+
+impl Function for ClampedSwish {
+    #[inline(always)]
+    fn apply<V: Vector>(self, gate: V, up: V) -> V {
+        let (highest, lowest) = (V::splat(self.limit), V::splat(-self.limit));
+        // What is not a number stays visible: of such a pair the second is taken.
+        let gate = highest.minimum(gate);
+        let up = lowest.maximum(highest.minimum(up));
+        gate.multiply(sigmoid(gate.multiply(V::splat(self.slope))))
+            .multiply(up.add(V::splat(1.0)))
     }
 }
 
@@ -224,13 +268,21 @@ mod tests {
         let count = TASK_LENGTH + 7;
         let up = random(count, 1);
         let gate: Vec<f32> = random(count, 2).iter().map(|value| 20.0 * value).collect();
-        for activation in [Activation::Silu, Activation::GeluTanh] {
+        let (slope, limit) = (1.702, 0.75);
+        let clamped = Activation::ClampedSwish { slope, limit };
+        for activation in [Activation::Silu, Activation::GeluTanh, clamped] {
             let mut ours = gate.clone();
             activation.gate(&mut ours, &up);
             for ((ours, gate), up) in ours.iter().zip(&gate).zip(&up) {
-                let (x, up) = (f64::from(*gate), f64::from(*up));
+                let (x, mut up) = (f64::from(*gate), f64::from(*up));
                 let activated = match activation {
                     Activation::Silu => x / (1.0 + (-x).exp()),
+                    Activation::ClampedSwish { .. } => {
+                        let limit = f64::from(limit);
+                        up = up.clamp(-limit, limit) + 1.0;
+                        let x = x.min(limit);
+                        x / (1.0 + (-f64::from(slope) * x).exp())
+                    }
                     Activation::GeluTanh => {
                         let inner =
                             (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
@@ -240,6 +292,17 @@ mod tests {
                 let error = (f64::from(*ours) - activated * up).abs();
                 assert!(error < 2e-6, "{activation:?} of {gate}: {error}");
             }
+        }
+    }
+
+    #[test]
+    fn an_activation_without_a_gate_is_a_gate_that_lets_one_through() {
+        let values: Vec<f32> = random(TASK_LENGTH + 7, 6).iter().map(|v| 9.0 * v).collect();
+        for activation in [Activation::Silu, Activation::GeluTanh] {
+            let (mut alone, mut gated) = (values.clone(), values.clone());
+            activation.apply(&mut alone);
+            activation.gate(&mut gated, &vec![1.0; values.len()]);
+            assert_eq!(alone, gated, "{activation:?}");
         }
     }
 

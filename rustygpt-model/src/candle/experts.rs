@@ -3,6 +3,7 @@
 
 use super::buffers::{LayerBuffers, grown};
 use super::elementwise::Activation;
+use super::expert_weights;
 use super::feed_forward::{Gated, phase_of_rows, runs_of};
 use super::load::{LoadError, Loader};
 use super::operations::{Input, Linear};
@@ -42,7 +43,7 @@ impl Experts {
         let hidden = loader.sizes.hidden;
         Ok(Some(Self {
             router: loader.linear(&name("ffn_gate_inp"), sizes.count, hidden)?,
-            experts: loader.experts(index, sizes, activation)?,
+            experts: expert_weights::load(loader, index, sizes, activation)?,
             used: sizes.used,
             normalises: sizes.normalises,
         }))

@@ -12,6 +12,8 @@ use candle_core::Result;
 pub(crate) enum FeedForward {
     /// One network for every token.
     Gated(Gated),
+    /// One network for every token, without a gate.
+    Plain(Plain),
     /// Several, of which each token goes through a few.
     Experts(Experts),
 }
@@ -22,7 +24,11 @@ impl FeedForward {
         loader: &Loader<'_>,
         index: usize,
         activation: Activation,
+        has_gate: bool,
     ) -> std::result::Result<Self, LoadError> {
+        if !has_gate {
+            return Ok(Self::Plain(Plain::load(loader, index, activation)?));
+        }
         match Experts::load(loader, index, activation)? {
             Some(experts) => Ok(Self::Experts(experts)),
             None => Ok(Self::Gated(Gated::load(loader, index, activation)?)),
@@ -38,6 +44,7 @@ impl FeedForward {
     ) -> Result<()> {
         match self {
             Self::Gated(network) => network.forward(x, branch, buffers),
+            Self::Plain(network) => network.forward(x, branch, buffers),
             Self::Experts(experts) => experts.forward(x, branch, buffers),
         }
     }
@@ -93,6 +100,41 @@ impl Gated {
             },
             branch,
         )
+    }
+}
+
+/// `down(activation(up(x)))`, as in the first transformers (Vaswani et al., 2017).
+pub(crate) struct Plain {
+    up: Linear,
+    down: Linear,
+    /// What `up` gives.
+    width: usize,
+    activation: Activation,
+}
+
+impl Plain {
+    fn load(
+        loader: &Loader<'_>,
+        index: usize,
+        activation: Activation,
+    ) -> std::result::Result<Self, LoadError> {
+        let hidden = loader.sizes.hidden;
+        let name = |part: &str| format!("blk.{index}.{part}");
+        let width = loader.extent(&name("ffn_down.weight"), 1)?;
+        Ok(Self {
+            up: loader.linear(&name("ffn_up"), width, hidden)?,
+            down: loader.linear(&name("ffn_down"), hidden, width)?,
+            width,
+            activation,
+        })
+    }
+
+    fn forward(&self, x: Input<'_>, branch: &mut [f32], buffers: &mut LayerBuffers) -> Result<()> {
+        let values = grown(&mut buffers.first, x.rows() * self.width);
+        self.up.forward(x, values)?;
+        self.activation.apply(values);
+        let phases = x.phases;
+        self.down.forward(Input { values, phases }, branch)
     }
 }
 

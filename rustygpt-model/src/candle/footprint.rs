@@ -2,7 +2,9 @@
 
 use super::CacheType;
 use super::cache::BlockShape;
+use super::embedder::PooledDecoder;
 use super::encoder::is_encoder;
+use super::expert_weights;
 use super::hyperparameters::Hyperparameters;
 use super::load::{LoadError, LoadOptions, Loader, architecture};
 use super::operations::Matrix;
@@ -66,18 +68,22 @@ pub fn footprint(files: &ModelFiles, options: &LoadOptions) -> Result<Footprint,
     read().map_err(|error| error.at(files.path()))
 }
 
-/// What a model that embeds will take. It has no cache.
+/// What a model that embeds will take. An encoder has no cache, a decoder one for a text and a layer
+/// at a time.
 ///
 /// # Errors
 /// [`ModelError`] naming the file, if it is of no architecture that embeds here.
 pub fn embedder_footprint(files: &ModelFiles) -> Result<Footprint, ModelError> {
-    let read = || match architecture(files)? {
-        name if is_encoder(name) => Ok(Footprint {
+    let read = || -> Result<Footprint, LoadError> {
+        let cache_bytes = match is_encoder(architecture(files)?) {
+            true => 0,
+            false => PooledDecoder::cache_bytes(&Loader::of_language_model(files)?.0.sizes),
+        };
+        Ok(Footprint {
             weight_bytes: weight_bytes(files),
-            least_cache_bytes: 0,
-            most_cache_bytes: 0,
-        }),
-        name => Err(LoadError::Unsupported(format!("architecture '{name}'"))),
+            least_cache_bytes: cache_bytes,
+            most_cache_bytes: cache_bytes,
+        })
     };
     read().map_err(|error| error.at(files.path()))
 }
@@ -91,7 +97,14 @@ fn weight_bytes(files: &ModelFiles) -> u64 {
 }
 
 fn packed_bytes(info: &TensorInfo) -> u64 {
+    if let Some(bytes) = expert_weights::packed_bytes(info) {
+        return bytes;
+    }
     match info.shape.as_slice() {
+        // Neither the biases of experts nor the kernels of convolutions are matrices.
+        _ if info.name.ends_with("bias") || info.name.ends_with("conv.weight") => {
+            info.elements().saturating_mul(4)
+        }
         // Tensors of more axes are matrices one behind the other.
         [stack @ .., outputs, inputs] => {
             let count: u64 = stack.iter().map(|&axis| axis as u64).product();
@@ -111,7 +124,10 @@ pub(super) struct CachePlan {
     pub(super) wanted: usize,
     /// Blocks that all slots together can fill.
     most_blocks: usize,
+    /// Layers that have keys and values.
     layers: usize,
+    /// What other layers keep with each block.
+    beside: usize,
     cache_type: CacheType,
 }
 
@@ -125,7 +141,8 @@ impl CachePlan {
             },
             wanted: options.context_length.unwrap_or(sizes.context_length),
             most_blocks: 0,
-            layers: sizes.layers,
+            layers: sizes.attending_layers(),
+            beside: sizes.convolution_bytes(),
             cache_type: options.cache_type,
         };
         let slots = options.slots.max(1);
@@ -137,7 +154,8 @@ impl CachePlan {
     pub(super) fn bytes(&self, blocks: usize) -> u64 {
         let block = self
             .layers
-            .saturating_mul(self.shape.bytes(self.cache_type));
+            .saturating_mul(self.shape.bytes(self.cache_type))
+            .saturating_add(self.beside);
         (block as u64).saturating_mul(blocks as u64)
     }
 

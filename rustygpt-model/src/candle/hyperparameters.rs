@@ -28,6 +28,17 @@ pub(crate) struct Hyperparameters {
     pub(crate) rope: RopeParameters,
     /// The experts of layers that have them.
     pub(crate) experts: Option<ExpertSizes>,
+    /// Convolutions in attention's place.
+    pub(crate) convolutions: Option<Convolutions>,
+}
+
+/// Which layers have a short convolution in attention's place.
+#[derive(Clone, Debug)]
+pub(crate) struct Convolutions {
+    /// Positions that one sees, its own included.
+    pub(crate) length: usize,
+    /// Whether a layer has one; one entry per layer.
+    pub(crate) layers: Vec<bool>,
 }
 
 /// The sizes of a mixture of experts.
@@ -43,6 +54,8 @@ pub(crate) struct ExpertSizes {
 
 /// Bounds beyond any real model: they keep a hostile header's products far from overflow.
 const MAXIMUM_SIZE: u64 = 1 << 24;
+/// Real ones see three positions.
+const LONGEST_CONVOLUTION: u64 = 64;
 
 impl Hyperparameters {
     /// Reads the keys that llama.cpp's converter writes for `architecture`.
@@ -97,11 +110,18 @@ impl Hyperparameters {
                 ))
             })?;
         let context_length = required("context_length")?;
+        let layers = required("block_count")?;
+        let convolutions = gguf_convolutions(metadata, architecture, layers)?;
+        let kv_heads = match &convolutions {
+            // Of the layers that attend; in the others the list says 0.
+            Some(_) => attending_heads(metadata, &key("attention.head_count_kv"))?,
+            None => optional("attention.head_count_kv")?,
+        };
         Self {
-            layers: required("block_count")?,
+            layers,
             hidden,
             heads,
-            kv_heads: optional("attention.head_count_kv")?.unwrap_or(heads),
+            kv_heads: kv_heads.unwrap_or(heads),
             head_dimension,
             context_length,
             norm_epsilon: epsilon,
@@ -122,6 +142,7 @@ impl Hyperparameters {
                     .boolean(&key("expert_weights_norm"))
                     .unwrap_or(true),
             )?,
+            convolutions,
         }
         .checked()
     }
@@ -161,8 +182,11 @@ impl Hyperparameters {
             .and_then(Value::as_f64)
             .unwrap_or(1.0);
         let scaling = parameters.or_else(|| config.get("rope_scaling"));
+        let layers = required("num_hidden_layers")?;
+        // Whose config says `local` (Mixtral, gpt-oss) weighs the chosen among themselves.
+        let local_experts = optional("num_local_experts")?;
         Self {
-            layers: required("num_hidden_layers")?,
+            layers,
             hidden,
             heads,
             kv_heads: optional("num_key_value_heads")?.unwrap_or(heads),
@@ -171,6 +195,8 @@ impl Hyperparameters {
             norm_epsilon: config
                 .get("rms_norm_eps")
                 .or_else(|| config.get("layer_norm_eps"))
+                .or_else(|| config.get("norm_epsilon"))
+                .or_else(|| config.get("norm_eps"))
                 .and_then(Value::as_f64)
                 .unwrap_or(1e-6),
             // 0 and null both mean: sees everything.
@@ -186,15 +212,29 @@ impl Hyperparameters {
                 scaling: huggingface_rope_scaling(scaling, config, context_length)?,
             },
             experts: expert_sizes(
-                optional("num_experts")?,
+                optional("num_experts")?.or(local_experts),
                 optional("num_experts_per_tok")?,
                 config
                     .get("norm_topk_prob")
                     .and_then(Value::as_bool)
-                    .unwrap_or(false),
+                    .unwrap_or(local_experts.is_some()),
             )?,
+            convolutions: huggingface_convolutions(config, optional("conv_L_cache")?, layers),
         }
         .checked()
+    }
+
+    /// Layers that attend, and so have keys and values.
+    pub(crate) fn attending_layers(&self) -> usize {
+        let convolving = |all: &Convolutions| all.layers.iter().filter(|&&one| one).count();
+        self.layers - self.convolutions.as_ref().map_or(0, convolving)
+    }
+
+    /// Bytes that convolutions keep for each block of the cache.
+    pub(crate) fn convolution_bytes(&self) -> usize {
+        let before = |all: &Convolutions| all.length - 1;
+        let rows = self.convolutions.as_ref().map_or(0, before);
+        (self.layers - self.attending_layers()) * rows * self.hidden * size_of::<f32>()
     }
 
     fn checked(self) -> Result<Self, LoadError> {
@@ -223,6 +263,65 @@ impl Hyperparameters {
         }
         Ok(self)
     }
+}
+
+/// llama.cpp's converter writes no key/value heads for a layer with a convolution.
+fn gguf_convolutions(
+    metadata: &Metadata,
+    architecture: &str,
+    layers: usize,
+) -> Result<Option<Convolutions>, LoadError> {
+    let key = |name: &str| format!("{architecture}.{name}");
+    let Some(length) = metadata.unsigned(&key("shortconv.l_cache")) else {
+        return Ok(None);
+    };
+    let heads = metadata
+        .integers(&key("attention.head_count_kv"))
+        .unwrap_or_default();
+    if heads.len() != layers || !(1..=LONGEST_CONVOLUTION).contains(&length) {
+        return Err(LoadError::Invalid(format!(
+            "convolutions over {length} positions among {} of {layers} layers",
+            heads.len()
+        )));
+    }
+    Ok(Some(Convolutions {
+        length: length as usize,
+        layers: heads.iter().map(|&heads| heads == 0).collect(),
+    }))
+}
+
+/// The one number above 0 in a list.
+fn attending_heads(metadata: &Metadata, key: &str) -> Result<Option<usize>, LoadError> {
+    let all = metadata.integers(key).unwrap_or_default();
+    let mut attending = all.iter().filter(|&&heads| heads != 0);
+    let Some(&first) = attending.next() else {
+        return Ok(None);
+    };
+    if attending.any(|&heads| heads != first) || !(1..=MAXIMUM_SIZE as i64).contains(&first) {
+        return Err(LoadError::Unsupported(format!(
+            "{key} differs between layers"
+        )));
+    }
+    Ok(Some(first as usize))
+}
+
+fn huggingface_convolutions(
+    config: &Value,
+    length: Option<usize>,
+    layers: usize,
+) -> Option<Convolutions> {
+    let length = length.filter(|&length| length as u64 <= LONGEST_CONVOLUTION)?;
+    let kinds = config.get("layer_types").and_then(Value::as_array);
+    let attending = config.get("full_attn_idxs").and_then(Value::as_array);
+    let convolves = |layer: usize| match (kinds, attending) {
+        (Some(kinds), _) => kinds.get(layer).is_some_and(|kind| kind == "conv"),
+        (None, Some(attending)) => !attending.iter().any(|index| *index == layer),
+        (None, None) => false,
+    };
+    Some(Convolutions {
+        length,
+        layers: (0..layers).map(convolves).collect(),
+    })
 }
 
 fn expert_sizes(
@@ -268,6 +367,7 @@ fn gguf_rope_scaling(
                 .map(|magnitude| magnitude * RopeScaling::yarn_magnitude(factor)),
             beta_fast: number("yarn_beta_fast").unwrap_or(32.0),
             beta_slow: number("yarn_beta_slow").unwrap_or(1.0),
+            truncates: true,
         }),
         Some(other) => Err(LoadError::Unsupported(format!("rope scaling '{other}'"))),
     }
@@ -314,6 +414,10 @@ fn huggingface_rope_scaling(
             attention_factor: number("attention_factor"),
             beta_fast: number("beta_fast").unwrap_or(32.0),
             beta_slow: number("beta_slow").unwrap_or(1.0),
+            truncates: scaling
+                .get("truncate")
+                .and_then(Value::as_bool)
+                .unwrap_or(true),
         }),
         Some("longrope" | "su") => {
             let factors = |name: &str| -> Result<Vec<f32>, LoadError> {

@@ -4,14 +4,13 @@ use super::CacheType;
 use super::batch::Batch;
 use super::cache::PagedCache;
 use super::device::{CacheLayout, ComputeDevice, Placement};
-use super::elementwise::Activation;
 use super::families::{self, LanguageFamily};
-use super::feed_forward::Gated;
 use super::footprint::CachePlan;
-use super::hyperparameters::{ExpertSizes, Hyperparameters};
+use super::hyperparameters::Hyperparameters;
+use super::layer_norm::LayerNorm;
 pub(crate) use super::load_error::LoadError;
-use super::names::Names;
-use super::norm::RmsNorm;
+use super::names::{self, Names};
+use super::norm::{Norm, RmsNorm};
 use super::operations::{Linear, Matrix, Projections};
 use super::progress::Progress;
 use crate::contract::{
@@ -137,6 +136,11 @@ pub fn load(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, Mo
 }
 
 fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel, LoadError> {
+    if families::has_no_head(architecture(files)?) {
+        return Err(LoadError::Unsupported(
+            "a decoder without the head that answers".to_owned(),
+        ));
+    }
     let (mut loader, family) = Loader::of_language_model(files)?;
     let sizes = &loader.sizes;
     let plan = CachePlan::new(sizes, options);
@@ -162,7 +166,7 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
         }));
     }
     let layout = CacheLayout {
-        layers: sizes.layers,
+        layers: sizes.attending_layers(),
         shape,
         block_count,
         cache_type: options.cache_type,
@@ -186,7 +190,8 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
         block_size: shape.block_size,
         block_count,
         long_text: family.long_text(),
-        // Layers with a window keep all positions too: nothing is computed from what is not there.
+        // Layers with a window keep all positions too: nothing is computed from what is not there;
+        // and convolutions keep with each block what they need behind it.
         shares_blocks: true,
         // Our own kernels are; the tensor library chooses its own by the number of rows.
         is_exact: options.device == ComputeDevice::Processor,
@@ -224,6 +229,8 @@ pub(crate) struct Loader<'a> {
     files: &'a ModelFiles,
     /// Hugging Face's names, with the prefix that they have in these files.
     names: Option<(Names, &'static str)>,
+    /// What a GGUF file of this architecture calls otherwise than most do.
+    gguf_names: &'static [(&'static str, &'static str)],
     /// Whether Hugging Face's files store normalisation weights less one.
     norms_add_one: bool,
     progress: Progress,
@@ -253,6 +260,7 @@ impl<'a> Loader<'a> {
             ),
         };
         let mut loader = Self::new(files, Names::Decoder(family.huggingface_tensors), sizes);
+        loader.gguf_names = family.gguf_tensors;
         loader.norms_add_one = loader.is_huggingface() && family.huggingface_norms_add_one;
         Ok((loader, family))
     }
@@ -269,6 +277,7 @@ impl<'a> Loader<'a> {
         Self {
             files,
             names: is_huggingface.then_some((names, prefix)),
+            gguf_names: &[],
             norms_add_one: false,
             progress: Progress::new(files.weight_bytes()),
             packed_bytes: Cell::new(0),
@@ -306,7 +315,7 @@ impl<'a> Loader<'a> {
             Some((names, prefix)) => {
                 Cow::Owned(format!("{prefix}{}", names.huggingface(canonical)))
             }
-            None => Cow::Borrowed(canonical),
+            None => names::gguf(canonical, self.gguf_names),
         }
     }
 
@@ -314,7 +323,11 @@ impl<'a> Loader<'a> {
         self.files.tensor(&self.name(canonical))
     }
 
-    fn require(&self, canonical: &str, shape: &[usize]) -> Result<&'a TensorInfo, LoadError> {
+    pub(super) fn require(
+        &self,
+        canonical: &str,
+        shape: &[usize],
+    ) -> Result<&'a TensorInfo, LoadError> {
         let info = self.find(canonical).ok_or_else(|| {
             LoadError::Invalid(format!("the tensor {} is missing", self.name(canonical)))
         })?;
@@ -364,13 +377,19 @@ impl<'a> Loader<'a> {
         inputs: usize,
     ) -> Result<Matrix, LoadError> {
         let info = self.require(canonical, &[outputs, inputs])?;
-        let matrix = self.weights(info, self.files.bytes(info)?, outputs, inputs)?;
+        let (name, element_type) = (&info.name, info.element_type);
+        let matrix = self.weights(name, element_type, self.bytes(info)?, outputs, inputs)?;
         self.done(info);
         Ok(matrix)
     }
 
+    /// The bytes of a tensor.
+    pub(super) fn bytes(&self, info: &TensorInfo) -> Result<&'a [u8], LoadError> {
+        Ok(self.files.bytes(info)?)
+    }
+
     /// The weights of a tensor were packed.
-    fn done(&self, info: &TensorInfo) {
+    pub(super) fn done(&self, info: &TensorInfo) {
         // All tensors' pages of the file beside the packed weights would be twice the memory.
         self.files.release(info);
         self.progress.add(info.byte_length);
@@ -387,96 +406,25 @@ impl<'a> Loader<'a> {
         Ok((info.element_type, self.files.bytes(info)?))
     }
 
-    /// Matrices of `outputs × inputs` that a file holds stacked in one tensor.
-    fn stacked_matrices(
-        &self,
-        canonical: &str,
-        count: usize,
-        outputs: usize,
-        inputs: usize,
-    ) -> Result<Vec<Matrix>, LoadError> {
-        let info = self.require(canonical, &[count, outputs, inputs])?;
-        let bytes = self.files.bytes(info)?;
-        if count == 0 || !bytes.len().is_multiple_of(count) {
-            return Err(LoadError::Invalid(format!(
-                "{} cannot be cut into {count} matrices",
-                info.name
-            )));
-        }
-        let matrices = bytes
-            .chunks_exact(bytes.len() / count)
-            .map(|bytes| self.weights(info, bytes, outputs, inputs))
-            .collect();
-        self.done(info);
-        matrices
-    }
-
-    /// The feed-forward networks of a layer's experts: stacked, as GGUF has them, or one by one.
-    pub(crate) fn experts(
-        &self,
-        index: usize,
-        sizes: ExpertSizes,
-        activation: Activation,
-    ) -> Result<Vec<Gated>, LoadError> {
-        let hidden = self.sizes.hidden;
-        let plain = |weights| Linear {
-            weights,
-            bias: None,
-        };
-        let gated = |gate, up, down, width| Gated {
-            gate_up: Projections::Separate(Box::new([plain(gate), plain(up)])),
-            down: plain(down),
-            width,
-            activation,
-        };
-        if !self.is_huggingface() {
-            let name = |part: &str| format!("blk.{index}.{part}_exps.weight");
-            let width = self.extent(&name("ffn_down"), 2)?;
-            let stacked = |part: &str, outputs, inputs| {
-                self.stacked_matrices(&name(part), sizes.count, outputs, inputs)
-            };
-            let gates = stacked("ffn_gate", width, hidden)?;
-            let ups = stacked("ffn_up", width, hidden)?;
-            let downs = stacked("ffn_down", hidden, width)?;
-            let parts = gates.into_iter().zip(ups).zip(downs);
-            return Ok(parts
-                .map(|((gate, up), down)| gated(gate, up, down, width))
-                .collect());
-        }
-        (0..sizes.count)
-            .map(|expert| {
-                // The part is Hugging Face's own: `name` leaves what it does not know.
-                let name =
-                    |part: &str| format!("blk.{index}.mlp.experts.{expert}.{part}_proj.weight");
-                let width = self.extent(&name("down"), 1)?;
-                Ok(gated(
-                    self.matrix(&name("gate"), width, hidden)?,
-                    self.matrix(&name("up"), width, hidden)?,
-                    self.matrix(&name("down"), hidden, width)?,
-                    width,
-                ))
-            })
-            .collect()
-    }
-
     /// A matrix from the bytes of a tensor, or of a part of it.
-    fn weights(
+    pub(super) fn weights(
         &self,
-        info: &TensorInfo,
+        name: &str,
+        element_type: ElementType,
         bytes: &[u8],
         outputs: usize,
         inputs: usize,
     ) -> Result<Matrix, LoadError> {
-        let packed = Matrix::pack(info.element_type, bytes, outputs, inputs).map_err(|_| {
+        let packed = Matrix::pack(element_type, bytes, outputs, inputs).map_err(|_| {
             LoadError::Files(ModelError::OutOfMemory {
-                what: format!("the tensor {}", info.name),
+                what: format!("the tensor {name}"),
                 needed_bytes: bytes.len() as u64,
                 available_bytes: available_memory().unwrap_or(0),
             })
         })?;
         let matrix = packed.ok_or_else(|| {
-            let name = info.element_type.name();
-            LoadError::Unsupported(format!("{}: element type {name}", info.name))
+            let kind = element_type.name();
+            LoadError::Unsupported(format!("{name}: element type {kind}"))
         })?;
         self.count(matrix.bytes());
         Ok(matrix)
@@ -489,8 +437,26 @@ impl<'a> Loader<'a> {
 
     /// A vector of `length` values as `f32`.
     pub(crate) fn vector(&self, canonical: &str, length: usize) -> Result<Vec<f32>, LoadError> {
-        let info = self.require(canonical, &[length])?;
-        let bytes = self.files.bytes(info)?;
+        self.numbers(canonical, &[length])
+    }
+
+    /// The kernels of a convolution that leaves channels apart, `channels × length` values.
+    pub(crate) fn channels(
+        &self,
+        canonical: &str,
+        channels: usize,
+        length: usize,
+    ) -> Result<Vec<f32>, LoadError> {
+        match self.is_huggingface() {
+            true => self.numbers(canonical, &[channels, 1, length]),
+            false => self.numbers(canonical, &[channels, length]),
+        }
+    }
+
+    /// All numbers of a tensor as `f32`, in the order of the file.
+    pub(super) fn numbers(&self, canonical: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        let info = self.require(canonical, shape)?;
+        let bytes = self.bytes(info)?;
         let dtype = match info.element_type {
             ElementType::F32 => DType::F32,
             ElementType::F16 => DType::F16,
@@ -498,12 +464,13 @@ impl<'a> Loader<'a> {
             ElementType::F64 => DType::F64,
             other => {
                 return Err(LoadError::Unsupported(format!(
-                    "{}: a vector of {}",
+                    "{}: numbers of type {}",
                     info.name,
                     other.name()
                 )));
             }
         };
+        let length = shape.iter().product();
         self.count(length * size_of::<f32>());
         let tensor = Tensor::from_raw_buffer(bytes, dtype, &[length], &Device::Cpu)?;
         Ok(tensor.to_dtype(DType::F32)?.to_vec1()?)
@@ -561,16 +528,19 @@ impl<'a> Loader<'a> {
         Ok(Projections::Separate(Box::new(linears)))
     }
 
-    /// A normalisation over `width` elements.
-    pub(crate) fn norm(&self, stem: &str, width: usize) -> Result<RmsNorm, LoadError> {
+    /// A normalisation over `width` elements, of the kind that has a bias if the file has one.
+    pub(crate) fn norm(&self, stem: &str, width: usize) -> Result<Norm, LoadError> {
+        if self.has(&format!("{stem}.bias")) {
+            return Ok(Norm::Layer(LayerNorm::load(self, stem, width)?));
+        }
         let mut weights = self.vector(&format!("{stem}.weight"), width)?;
         if self.norms_add_one {
             weights.iter_mut().for_each(|weight| *weight += 1.0);
         }
-        Ok(RmsNorm {
+        Ok(Norm::RootMeanSquare(RmsNorm {
             weights: weights.into(),
             epsilon: self.sizes.norm_epsilon,
-        })
+        }))
     }
 
     /// A normalisation that may be absent.
@@ -578,7 +548,7 @@ impl<'a> Loader<'a> {
         &self,
         stem: &str,
         width: usize,
-    ) -> Result<Option<RmsNorm>, LoadError> {
+    ) -> Result<Option<Norm>, LoadError> {
         self.find(&format!("{stem}.weight"))
             .map(|_| self.norm(stem, width))
             .transpose()

@@ -18,6 +18,11 @@ pub(crate) enum LoadError {
 }
 
 impl LoadError {
+    /// A part of a model that only our own kernels compute.
+    pub(crate) fn not_on_accelerators(what: &str) -> Self {
+        Self::Unsupported(format!("{what} on an accelerator (use `--device cpu`)"))
+    }
+
     pub(crate) fn at(self, path: &Path) -> ModelError {
         let path = path.to_path_buf();
         match self {

@@ -2,11 +2,70 @@
 
 #![expect(unsafe_code, reason = "tasks write the same parts of two buffers")]
 
-use super::elementwise::{TASK_LENGTH, for_rows};
+use super::elementwise::{self, TASK_LENGTH, for_rows};
+use super::layer_norm::LayerNorm;
+use super::load::LoadError;
 use super::products::team;
 use super::shared::Shared;
 use super::vector::{Kernel, Vector, dispatch};
 use std::sync::Arc;
+
+/// A decoder's normalisation, of whichever kind the file has weights for.
+#[derive(Clone, Debug)]
+pub(crate) enum Norm {
+    /// Without a bias.
+    RootMeanSquare(RmsNorm),
+    /// With one.
+    Layer(LayerNorm),
+}
+
+impl Norm {
+    /// Elements that are normalised together.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::RootMeanSquare(norm) => norm.weights.len(),
+            Self::Layer(norm) => norm.width(),
+        }
+    }
+
+    /// Normalises each run of [`Self::width`] elements: a row, or each head of a row.
+    pub(crate) fn in_place(&self, rows: &mut [f32]) {
+        match self {
+            Self::RootMeanSquare(norm) => norm.in_place(rows),
+            Self::Layer(norm) => norm.apply(rows),
+        }
+    }
+
+    /// Normalises rows into `output`.
+    pub(crate) fn forward(&self, rows: &mut [f32], output: &mut [f32]) {
+        match self {
+            Self::RootMeanSquare(norm) => norm.forward(rows, output),
+            Self::Layer(norm) => {
+                output.copy_from_slice(rows);
+                norm.apply(output);
+            }
+        }
+    }
+
+    /// `rows ← rows + addends`, and the sums, normalised, into `output`.
+    pub(crate) fn add_and_normalise(&self, rows: &mut [f32], addends: &[f32], output: &mut [f32]) {
+        match self {
+            Self::RootMeanSquare(norm) => norm.add_and_normalise(rows, addends, output),
+            Self::Layer(_) => {
+                elementwise::add(rows, addends);
+                self.forward(rows, output);
+            }
+        }
+    }
+
+    /// What accelerators compute.
+    pub(crate) fn root_mean_square(&self) -> Result<&RmsNorm, LoadError> {
+        match self {
+            Self::RootMeanSquare(norm) => Ok(norm),
+            Self::Layer(_) => Err(LoadError::not_on_accelerators("layer normalisation")),
+        }
+    }
+}
 
 /// Root-mean-square normalisation (Zhang and Sennrich, 2019) with a weight per element.
 #[derive(Clone, Debug)]

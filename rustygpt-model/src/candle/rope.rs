@@ -36,6 +36,8 @@ pub(crate) enum RopeScaling {
         attention_factor: Option<f64>,
         beta_fast: f64,
         beta_slow: f64,
+        /// Whether the blend begins and ends at whole pairs.
+        truncates: bool,
     },
     /// LongRoPE (Ding et al., 2024): one divisor per frequency; the `long` ones serve sequences
     /// longer than `original`. The choice is made per sequence and step, as in the reference
@@ -142,14 +144,18 @@ impl Rope {
                 attention_factor,
                 beta_fast,
                 beta_slow,
+                truncates,
             } => {
                 // The pair whose wavelength turns `rotations` times within the original context.
                 let pair_turning = |rotations: f64| {
                     width * (*original as f64 / (rotations * TAU)).ln()
                         / (2.0 * parameters.base.ln())
                 };
-                let low = pair_turning(*beta_fast).floor().max(0.0);
-                let high = pair_turning(*beta_slow).ceil().min(width - 1.0);
+                let (mut low, mut high) = (pair_turning(*beta_fast), pair_turning(*beta_slow));
+                if *truncates {
+                    (low, high) = (low.floor(), high.ceil());
+                }
+                let (low, high) = (low.max(0.0), high.min(width - 1.0));
                 let span = if high > low { high - low } else { 0.001 };
                 for (pair, frequency) in frequencies.iter_mut().enumerate() {
                     let interpolated = ((pair as f64 - low) / span).clamp(0.0, 1.0);

@@ -44,6 +44,9 @@ pub(crate) struct Attention {
     pub(crate) window: Option<usize>,
     /// Keeps scores within ± this by a hyperbolic tangent.
     pub(crate) soft_cap: Option<f32>,
+    /// For each query head the score of a position that is always seen and has no value (Xiao et
+    /// al., "Efficient streaming language models with attention sinks", 2023).
+    pub(crate) sinks: Option<Vec<f32>>,
 }
 
 /// A thread's memory for what does not outlive a task.
@@ -265,8 +268,13 @@ impl<E: Element> Step<'_, E> {
         self.finish(tile, &mut total);
     }
 
-    /// Divides by the weights and writes the output.
+    /// Counts the sinks in, divides by the weights and writes the output.
     fn finish(&self, tile: &Tile<'_>, total: &mut Partial<'_>) {
+        if let Some(sinks) = &tile.attention.sinks {
+            for lane in 0..tile.lanes() {
+                total.add_sink(lane, sinks[tile.kv_head * tile.group + lane % tile.group]);
+            }
+        }
         dispatch(Normalise { total });
         let (dimension, stride) = (self.shape.head_dimension, self.shape.value_stride());
         for (lane, head) in total.output.chunks_exact(stride).enumerate() {

@@ -38,6 +38,20 @@ impl<'a> Partial<'a> {
         self.sums.len() / WIDEST
     }
 
+    /// Counts a position of this score and without a value in.
+    pub(super) fn add_sink(&mut self, lane: usize, score: f32) {
+        let width = self.output.len() / self.lanes();
+        let maximum = self.maxima[lane].max(score);
+        let shrinkage = (self.maxima[lane] - maximum).exp();
+        let sums = &mut self.sums[lane * WIDEST..(lane + 1) * WIDEST];
+        let output = &mut self.output[lane * width..(lane + 1) * width];
+        for value in sums.iter_mut().chain(output) {
+            *value *= shrinkage;
+        }
+        sums[0] += (score - maximum).exp();
+        self.maxima[lane] = maximum;
+    }
+
     /// Nothing was seen.
     pub(super) fn clear(&mut self) {
         self.maxima.fill(NOTHING_SEEN);

@@ -10,6 +10,7 @@ struct Case {
     shape: BlockShape,
     window: Option<usize>,
     soft_cap: Option<f32>,
+    sinks: Option<Vec<f32>>,
     cache_type: CacheType,
     /// How far the result may lie from the reference: what the cache's rounding costs.
     tolerance: f64,
@@ -26,12 +27,13 @@ impl Case {
             },
             window: None,
             soft_cap: None,
+            sinks: None,
             cache_type: CacheType::F32,
             tolerance: 2e-6,
         }
     }
 
-    fn cases() -> [Self; 6] {
+    fn cases() -> [Self; 7] {
         [
             Self::exact(4, 2, 16, 16),
             Self {
@@ -41,6 +43,12 @@ impl Case {
             Self {
                 soft_cap: Some(3.0),
                 ..Self::exact(3, 1, 16, 32)
+            },
+            // One that draws everything, one that draws nothing, and two between.
+            Self {
+                sinks: Some(vec![30.0, 1.0, -30.0, 3.0]),
+                window: Some(50),
+                ..Self::exact(4, 2, 16, 16)
             },
             // Neither heads nor blocks are whole vectors.
             Self::exact(6, 2, 20, 24),
@@ -64,6 +72,7 @@ impl Case {
             scale: (self.shape.head_dimension as f32).powf(-0.5),
             window: self.window,
             soft_cap: self.soft_cap,
+            sinks: self.sinks.clone(),
         }
     }
 
@@ -132,9 +141,11 @@ impl Case {
                 })
             })
             .collect();
-        let largest = scores.iter().copied().fold(f64::MIN, f64::max);
+        let sink = self.sinks.as_ref().map(|sinks| f64::from(sinks[head]));
+        let all = scores.iter().copied().chain(sink);
+        let largest = all.clone().fold(f64::MIN, f64::max);
         let weights: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
-        let sum: f64 = weights.iter().sum();
+        let sum: f64 = all.map(|score| (score - largest).exp()).sum();
         let mut output = vec![0.0; dimension];
         for (seen, weight) in (first..=position).zip(&weights) {
             for (output, value) in output.iter_mut().zip(of(&inputs.values, seen)) {

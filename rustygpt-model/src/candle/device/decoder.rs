@@ -12,10 +12,10 @@ use crate::candle::decoder::{DecoderOptions, LayerOptions};
 use crate::candle::elementwise::Activation;
 use crate::candle::families::LanguageFamily;
 use crate::candle::load::{LoadError, Loader};
-use crate::candle::norm::RmsNorm;
+use crate::candle::norm;
 use crate::candle::operations::Matrix;
 use crate::candle::rope::Rope;
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{D, Device, Result, Tensor, bail};
 
 /// A decoder whose layers and cache live on a device.
 pub(crate) struct DeviceDecoder {
@@ -52,14 +52,15 @@ struct Layer {
     post_feed_forward_norm: Option<Norm>,
 }
 
-/// Root-mean-square normalisation, as [`RmsNorm`].
+/// Root-mean-square normalisation, as [`norm::RmsNorm`].
 struct Norm {
     weights: Tensor,
     epsilon: f64,
 }
 
 impl Norm {
-    fn new(norm: &RmsNorm, device: &Device) -> Result<Self> {
+    fn new(norm: &norm::Norm, device: &Device) -> std::result::Result<Self, LoadError> {
+        let norm = norm.root_mean_square()?;
         Ok(Self {
             weights: Tensor::from_slice(&norm.weights, norm.weights.len(), device)?,
             epsilon: norm.epsilon,
@@ -148,21 +149,28 @@ impl Layer {
         let (hidden, dimension) = (sizes.hidden, sizes.head_dimension);
         let (query_width, kv_width) = (sizes.heads * dimension, sizes.kv_heads * dimension);
         let name = |part: &str| format!("blk.{index}.{part}");
-        if loader.has(&name("ffn_gate_inp.weight")) {
-            return Err(LoadError::Unsupported(
-                "a network of experts on an accelerator (use `--device cpu`)".to_owned(),
-            ));
+        let absent = [
+            (layer.convolution.is_some(), "a short convolution"),
+            (!options.has_gate, "a feed-forward network without a gate"),
+            (
+                loader.has(&name("ffn_gate_inp.weight")),
+                "a network of experts",
+            ),
+            (loader.has(&name("attn_sinks.weight")), "an attention sink"),
+        ];
+        if let Some((_, what)) = absent.iter().find(|(is_there, _)| *is_there) {
+            return Err(LoadError::not_on_accelerators(what));
         }
         let optional = |part: &str, width: usize| -> std::result::Result<_, LoadError> {
             let norm = loader.optional_norm(&name(part), width)?;
-            Ok(norm.map(|norm| Norm::new(&norm, device)).transpose()?)
+            norm.map(|norm| Norm::new(&norm, device)).transpose()
         };
         let input_norm = |part: &str| -> std::result::Result<_, LoadError> {
             if !options.normalises_input {
                 return Ok(None);
             }
             let norm = loader.norm(&name(part), hidden)?;
-            Ok(Some(Norm::new(&norm, device)?))
+            Ok::<_, LoadError>(Some(Norm::new(&norm, device)?))
         };
         // Norms of queries and keys are of each head, or of all of them together.
         let head_norm = |part: &str, width: usize| {
@@ -199,6 +207,7 @@ impl Layer {
                     .unwrap_or_else(|| (dimension as f64).powf(-0.5)) as f32,
                 window: layer.window,
                 soft_cap: options.attention_soft_cap,
+                sinks: None,
             },
             attention_output: linear("attn_output", hidden, query_width)?,
             post_attention_norm: optional("post_attention_norm", hidden)?,
@@ -226,7 +235,31 @@ impl LanguageFamily for DeviceDecoder {
         self.ropes.iter().find_map(Rope::long_text)
     }
 
+    fn hidden(&mut self, batch: &Batch, _: &mut PagedCache) -> Result<Vec<f32>> {
+        match self.last_rows(batch)? {
+            Some(rows) => rows.flatten_all()?.to_vec1(),
+            None => Ok(Vec::new()),
+        }
+    }
+
     fn logits(&mut self, batch: &Batch, _: &mut PagedCache) -> Result<Vec<f32>> {
+        let Some(last) = self.last_rows(batch)? else {
+            return Ok(Vec::new());
+        };
+        let mut logits = self.output.forward(&last)?;
+        if let Some(scale) = self.logit_scale {
+            logits = (logits * scale)?;
+        }
+        if let Some(cap) = self.logit_soft_cap {
+            logits = soft_cap(&logits, cap)?;
+        }
+        logits.flatten_all()?.to_vec1()
+    }
+}
+
+impl DeviceDecoder {
+    /// Computes a step up to what the head reads of the rows that want logits.
+    fn last_rows(&mut self, batch: &Batch) -> Result<Option<Tensor>> {
         let mut embedded = vec![0.0; batch.tokens() * self.hidden];
         self.embeddings.rows(&batch.ids, &mut embedded)?;
         let mut x = Tensor::from_vec(embedded, (batch.tokens(), self.hidden), &self.device)?;
@@ -263,28 +296,19 @@ impl LanguageFamily for DeviceDecoder {
             let gate = match self.activation {
                 Activation::Silu => gate.silu()?,
                 Activation::GeluTanh => gate.gelu()?,
+                Activation::ClampedSwish { .. } => bail!("gpt-oss's gate on an accelerator"),
             };
             let fed = layer.down.forward(&(gate * up)?)?;
             x = self.leave(&x, &fed, layer.post_feed_forward_norm.as_ref())?;
         }
         if batch.logit_rows.is_empty() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let rows: Vec<u32> = batch.logit_rows.iter().map(|&row| row as u32).collect();
         let rows = Tensor::from_slice(&rows, rows.len(), &self.device)?;
-        let last = self.output_norm.forward(&x.index_select(&rows, 0)?)?;
-        let mut logits = self.output.forward(&last)?;
-        if let Some(scale) = self.logit_scale {
-            logits = (logits * scale)?;
-        }
-        if let Some(cap) = self.logit_soft_cap {
-            logits = soft_cap(&logits, cap)?;
-        }
-        logits.flatten_all()?.to_vec1()
+        Ok(Some(self.output_norm.forward(&x.index_select(&rows, 0)?)?))
     }
-}
 
-impl DeviceDecoder {
     /// Adds what half a layer computed to the residual stream.
     fn leave(&self, x: &Tensor, branch: &Tensor, norm: Option<&Norm>) -> Result<Tensor> {
         let branch = Norm::optional(norm, branch)?;

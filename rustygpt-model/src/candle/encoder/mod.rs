@@ -9,6 +9,7 @@ mod elementwise;
 
 use super::batch::PhaseRun;
 use super::hyperparameters::Hyperparameters;
+use super::layer_norm::LayerNorm;
 use super::load::{LoadError, Loader, architecture};
 use super::names::Names;
 use super::operations::{Input, Matrix};
@@ -16,7 +17,7 @@ use crate::contract::{Embed, EmbeddingShape, ForwardError, Phase, Pooling};
 use crate::weights::{ModelFiles, Source};
 use attention::{Attention, Span};
 use candle_core::Result;
-use elementwise::{Activation, LayerNorm};
+use elementwise::Activation;
 
 /// Values of GGUF's `general.architecture`.
 const GGUF: [&str; 1] = ["bert"];
@@ -102,7 +103,7 @@ impl Encoder {
         Ok(Self {
             words: loader.matrix("token_embd.weight", vocabulary, hidden)?,
             positions,
-            norm: LayerNorm::load(&loader, "token_embd_norm")?,
+            norm: LayerNorm::load(&loader, "token_embd_norm", hidden)?,
             layers: (0..layers)
                 .map(|index| Layer::load(&loader, index))
                 .collect::<std::result::Result<_, _>>()?,
@@ -180,12 +181,12 @@ impl Layer {
             ],
             attention_output: matrix("attn_output", hidden, hidden)?,
             attention_output_bias: bias("attn_output", hidden)?,
-            attention_norm: LayerNorm::load(loader, &name("attn_output_norm"))?,
+            attention_norm: LayerNorm::load(loader, &name("attn_output_norm"), hidden)?,
             up: matrix("ffn_up", inner, hidden)?,
             up_bias: bias("ffn_up", inner)?,
             down: matrix("ffn_down", hidden, inner)?,
             down_bias: bias("ffn_down", hidden)?,
-            output_norm: LayerNorm::load(loader, &name("layer_output_norm"))?,
+            output_norm: LayerNorm::load(loader, &name("layer_output_norm"), hidden)?,
         })
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 pub(super) static FAMILY: Family = Family {
     gguf: &["gemma2"],
     huggingface: &["Gemma2ForCausalLM"],
+    gguf_tensors: &[],
     huggingface_tensors: &[
         ("post_attention_norm", "post_attention_layernorm"),
         ("ffn_norm", "pre_feedforward_layernorm"),

@@ -12,6 +12,7 @@ use serde_json::Value;
 pub(super) static FAMILY: Family = Family {
     gguf: &["gemma3"],
     huggingface: &["Gemma3ForCausalLM"],
+    gguf_tensors: &[],
     huggingface_tensors: &[
         ("post_attention_norm", "post_attention_layernorm"),
         ("ffn_norm", "pre_feedforward_layernorm"),
@@ -86,6 +87,7 @@ fn load(loader: &Loader<'_>) -> Result<Box<dyn LanguageFamily>, LoadError> {
             LayerOptions {
                 window: sizes.sliding_window.filter(|_| slides),
                 rope: Some(usize::from(slides)),
+                ..LayerOptions::default()
             }
         })
         .collect();

@@ -10,6 +10,7 @@ use serde_json::Value;
 pub(super) static FAMILY: Family = Family {
     gguf: &["granite"],
     huggingface: &["GraniteForCausalLM"],
+    gguf_tensors: &[],
     huggingface_tensors: &[],
     huggingface_norms_add_one: false,
     load,

@@ -8,6 +8,7 @@ use crate::candle::rope::{RopeScaling, RopeStyle};
 pub(super) static FAMILY: Family = Family {
     gguf: &["llama"],
     huggingface: &["LlamaForCausalLM", "MistralForCausalLM"],
+    gguf_tensors: &[],
     huggingface_tensors: &[],
     huggingface_norms_add_one: false,
     load,

@@ -15,8 +15,11 @@ pub(crate) trait LanguageFamily: Send {
     /// As [`crate::contract::Geometry::long_text`].
     fn long_text(&self) -> Option<usize>;
 
-    /// Computes one step and returns the wanted logits, `rows × vocabulary`; empty when no row
-    /// wants any.
+    /// Computes one step and returns the hidden rows that want logits, normalised as the head reads
+    /// them, `rows × hidden`; empty when no row wants any.
+    fn hidden(&mut self, batch: &Batch, cache: &mut PagedCache) -> Result<Vec<f32>>;
+
+    /// As [`Self::hidden`], and from there to logits, `rows × vocabulary`.
     fn logits(&mut self, batch: &Batch, cache: &mut PagedCache) -> Result<Vec<f32>>;
 }
 
@@ -29,7 +32,10 @@ pub(crate) struct Family {
     pub(crate) gguf: &'static [&'static str],
     /// Values of `architectures` in Hugging Face's `config.json`.
     pub(crate) huggingface: &'static [&'static str],
-    /// Tensor stems of a layer that Hugging Face names otherwise than most: (llama.cpp's, theirs).
+    /// Tensor stems, of the model or of a layer, that GGUF files of this architecture name otherwise
+    /// than most: (most, this one).
+    pub(crate) gguf_tensors: &'static [(&'static str, &'static str)],
+    /// Tensor stems that Hugging Face names otherwise than most: (llama.cpp's, theirs).
     pub(crate) huggingface_tensors: &'static [(&'static str, &'static str)],
     /// Whether Hugging Face's files store normalisation weights less one (GGUF's never do).
     pub(crate) huggingface_norms_add_one: bool,
@@ -45,7 +51,8 @@ macro_rules! families {
 }
 
 families!(
-    gemma2, gemma3, granite, llama, olmo2, phi3, qwen2, qwen3, qwen3_moe, smollm3
+    gemma2, gemma3, gpt_oss, granite, lfm2, llama, olmo2, phi3, qwen2, qwen3, qwen3_moe, smollm3,
+    starcoder2
 );
 
 /// The family that reads a GGUF architecture.
@@ -56,12 +63,23 @@ pub(crate) fn by_gguf_name(name: &str) -> Option<&'static Family> {
         .find(|family| family.gguf.contains(&name))
 }
 
-/// The family that reads a Hugging Face architecture.
+/// The end of a Hugging Face architecture's name: with a head, and without.
+const WITH_HEAD: &str = "ForCausalLM";
+const WITHOUT_HEAD: &str = "Model";
+
+/// Whether a Hugging Face architecture is a decoder without the head that answers.
+pub(crate) fn has_no_head(name: &str) -> bool {
+    by_huggingface_name(name).is_some_and(|family| !family.huggingface.contains(&name))
+}
+
+/// The family that reads a Hugging Face architecture, with or without a head.
 pub(crate) fn by_huggingface_name(name: &str) -> Option<&'static Family> {
-    FAMILIES
-        .iter()
-        .copied()
-        .find(|family| family.huggingface.contains(&name))
+    let stem = |name: &'static str| name.strip_suffix(WITH_HEAD);
+    let bare = name.strip_suffix(WITHOUT_HEAD);
+    FAMILIES.iter().copied().find(|family| {
+        let mut names = family.huggingface.iter();
+        names.any(|&known| known == name || (bare.is_some() && stem(known) == bare))
+    })
 }
 
 /// All GGUF architectures, for messages.
@@ -95,6 +113,7 @@ fn layers(loader: &Loader<'_>, slides: impl Fn(usize) -> bool) -> Vec<LayerOptio
         .map(|layer| LayerOptions {
             window: loader.sizes.sliding_window.filter(|_| slides(layer)),
             rope: Some(0),
+            convolution: None,
         })
         .collect()
 }

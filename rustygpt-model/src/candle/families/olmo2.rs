@@ -7,6 +7,7 @@ use crate::candle::load::{LoadError, Loader};
 pub(super) static FAMILY: Family = Family {
     gguf: &["olmo2"],
     huggingface: &["Olmo2ForCausalLM"],
+    gguf_tensors: &[],
     huggingface_tensors: &[
         ("post_attention_norm", "post_attention_layernorm"),
         ("post_ffw_norm", "post_feedforward_layernorm"),

@@ -9,6 +9,7 @@ use crate::weights::Source;
 pub(super) static FAMILY: Family = Family {
     gguf: &["phi3"],
     huggingface: &["Phi3ForCausalLM"],
+    gguf_tensors: &[],
     huggingface_tensors: &[],
     huggingface_norms_add_one: false,
     load,

@@ -9,6 +9,7 @@ use serde_json::Value;
 pub(super) static FAMILY: Family = Family {
     gguf: &["qwen2"],
     huggingface: &["Qwen2ForCausalLM"],
+    gguf_tensors: &[],
     huggingface_tensors: &[],
     huggingface_norms_add_one: false,
     load,

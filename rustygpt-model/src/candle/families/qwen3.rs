@@ -5,6 +5,7 @@ use super::{Family, qwen2};
 pub(super) static FAMILY: Family = Family {
     gguf: &["qwen3"],
     huggingface: &["Qwen3ForCausalLM"],
+    gguf_tensors: &[],
     huggingface_tensors: &[],
     huggingface_norms_add_one: false,
     load: qwen2::load,

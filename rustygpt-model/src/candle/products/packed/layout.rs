@@ -32,7 +32,8 @@
 //!
 //! The bits of a weight, looked up in the codebook if there is one, are a non-negative number `n`
 //! and stand for `scale · (n − 2^zero)`, or for `scale · n − minimum`. No information of the file
-//! is lost: dequantising gives what the file's format defines, bit by bit.
+//! is lost: dequantising gives what the file's format defines, bit by bit. (But for scales of
+//! MXFP4 that are no `f16`: weights below a millionth become 0, and none is larger than 393,216.)
 
 use crate::weights::ElementType;
 
@@ -147,6 +148,12 @@ static NON_LINEAR: [u8; 16] = [
     1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241,
 ];
 
+/// The values of `MXFP4`, twice as large as those of the standard (`kvalues_mxfp4` in ggml), plus
+/// 128. The block's scale is halved in turn.
+static POWERS_AND_HALVES: [u8; 16] = [
+    128, 129, 130, 131, 132, 134, 136, 140, 128, 127, 126, 125, 124, 122, 120, 116,
+];
+
 /// Names a format of GGUF and describes it.
 macro_rules! format {
     ($(#[$attribute:meta])* $name:ident: $low:literal + $high:literal bits, codebook $codebook:expr, zero $zero:expr,
@@ -180,13 +187,14 @@ format!(#[expect(non_camel_case_types, reason = "named as in GGUF")] IQ4_NL:
     4 + 0 bits, codebook Some(&NON_LINEAR), zero Some(7), groups of 32, steps None);
 format!(#[expect(non_camel_case_types, reason = "named as in GGUF")] IQ4_XS:
     4 + 0 bits, codebook Some(&NON_LINEAR), zero Some(7), groups of 32, steps Signed);
+format!(MXFP4: 4 + 0 bits, codebook Some(&POWERS_AND_HALVES), zero Some(7), groups of 32, steps None);
 
 /// Evaluates an expression with a type parameter for the format that an element type names.
 macro_rules! with_format {
     ($element_type:expr, $format:ident => $body:expr, else $otherwise:expr) => {
         with_format!(
             @match $element_type, $format => $body, else $otherwise,
-            Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2K Q3K Q4K Q5K Q6K IQ4_NL IQ4_XS
+            Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2K Q3K Q4K Q5K Q6K IQ4_NL IQ4_XS MXFP4
         )
     };
     (@match $element_type:expr, $format:ident => $body:expr, else $otherwise:expr, $($name:ident)*) => {

@@ -1,7 +1,9 @@
 //! Reading GGUF's quantised blocks, as `ggml/src/ggml-common.h` and `ggml-quants.c` define them,
 //! into one plain form.
 
-use super::layout::{IQ4_NL, IQ4_XS, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, QUADS};
+use super::layout::{
+    IQ4_NL, IQ4_XS, MXFP4, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, QUADS,
+};
 
 /// 32 or 256 weights of one output.
 pub(super) struct Span {
@@ -96,6 +98,32 @@ impl Readable for IQ4_NL {
     #[inline(always)]
     fn read(block: &[u8], span: &mut Span) {
         Q4_0::read(block, span);
+    }
+}
+
+/// Half of a scale that is a power of two, as `f16`: 2^(exponent − 128).
+fn half_of_power(exponent: u8) -> [u8; 2] {
+    // What `f16` counts its own exponent from, and the bits behind it.
+    const BIAS: i32 = 15;
+    const FRACTION: i32 = 10;
+    let power = i32::from(exponent) - 128;
+    let bits = match power + BIAS {
+        exponent @ 1..=30 => exponent << FRACTION,
+        31.. => 30 << FRACTION,
+        // Denormal numbers.
+        exponent @ -9..=0 => 1 << (FRACTION - 1 + exponent),
+        _ => 0,
+    };
+    (bits as u16).to_le_bytes()
+}
+
+impl Readable for MXFP4 {
+    const BYTES: usize = 17;
+    #[inline(always)]
+    fn read(block: &[u8], span: &mut Span) {
+        fields!(block => exponent: 1, packed: 16);
+        span.scale = half_of_power(exponent[0]);
+        nibbles(&packed, &mut span.quants[..32]);
     }
 }
 

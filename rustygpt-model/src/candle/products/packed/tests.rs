@@ -5,7 +5,7 @@ use crate::weights::ElementType;
 use half::f16;
 
 /// Every packed type, and where the `f16` numbers of its blocks are.
-const TYPES: [(ElementType, &[usize]); 12] = [
+const TYPES: [(ElementType, &[usize]); 13] = [
     (ElementType::Q4_0, &[0]),
     (ElementType::Q4_1, &[0, 2]),
     (ElementType::Q5_0, &[0]),
@@ -18,6 +18,8 @@ const TYPES: [(ElementType, &[usize]); 12] = [
     (ElementType::Q6K, &[208]),
     (ElementType::IQ4_NL, &[0]),
     (ElementType::IQ4_XS, &[0]),
+    // Its scales are bytes.
+    (ElementType::MXFP4, &[]),
 ];
 
 /// Xorshift: the same numbers on every machine.
@@ -72,6 +74,14 @@ pub(super) fn weights(
         bytes.fill(0xff);
     }
     for block in bytes.chunks_exact_mut(block) {
+        if element_type == ElementType::MXFP4 {
+            block[0] = match kind {
+                Weights::Random => 118 + block[0] % 2,
+                Weights::Largest => 128,
+                Weights::ScaledToZero => 0,
+                Weights::Denormal => 104,
+            };
+        }
         for &at in halves {
             let scale = match kind {
                 Weights::Random => f16::from_f32(random.normal() / 256.0),
@@ -292,6 +302,40 @@ mod exact {
         values
     }
 
+    /// `dequantize_row_mxfp4`, and `kvalues_mxfp4`.
+    fn powers(bytes: &[u8]) -> Vec<f32> {
+        const VALUES: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+        let mut values = Vec::new();
+        for block in bytes.chunks_exact(17) {
+            let scale = 2f32.powi(i32::from(block[0]) - 128);
+            let value = |index: u8| scale * f32::from(VALUES[usize::from(index)]);
+            values.extend(block[1..].iter().map(|byte| value(byte & 15)));
+            values.extend(block[1..].iter().map(|byte| value(byte >> 4)));
+        }
+        values
+    }
+
+    #[test]
+    fn scales_that_are_powers_of_two_are_kept_from_end_to_end_of_half_precision() {
+        for exponent in 104..=143 {
+            let block: Vec<u8> = [exponent].into_iter().chain([0xf7; 16]).collect();
+            let mut row = [0f32; 32];
+            pack(ElementType::MXFP4, &block, 1, 32).row(0, &mut row);
+            assert_eq!(
+                row.to_vec(),
+                powers(&block),
+                "2^{}",
+                i32::from(exponent) - 128
+            );
+        }
+        for (exponent, largest) in [(103, 0.0), (0, 0.0), (144, 393_216.0), (255, 393_216.0)] {
+            let block: Vec<u8> = [exponent].into_iter().chain([0xf7; 16]).collect();
+            let mut row = [0f32; 32];
+            pack(ElementType::MXFP4, &block, 1, 32).row(0, &mut row);
+            assert_eq!(row[0], largest, "2^{}", i32::from(exponent) - 128);
+        }
+    }
+
     /// `dequantize_row_iq4_xs`.
     fn non_linear_in_steps(bytes: &[u8]) -> Vec<f32> {
         let mut values = Vec::new();
@@ -319,6 +363,7 @@ mod exact {
                 let expected = match described.0 {
                     ElementType::IQ4_NL => non_linear(&bytes),
                     ElementType::IQ4_XS => non_linear_in_steps(&bytes),
+                    ElementType::MXFP4 => powers(&bytes),
                     ElementType::Q4_0 => by_candle(GgmlDType::Q4_0, &bytes, outputs, inputs),
                     ElementType::Q4_1 => by_candle(GgmlDType::Q4_1, &bytes, outputs, inputs),
                     ElementType::Q5_0 => by_candle(GgmlDType::Q5_0, &bytes, outputs, inputs),
