@@ -1,6 +1,7 @@
 """The toy models: what each one is called, what it is for, and its Hugging Face config."""
 
 import dataclasses
+import math
 
 import toy_tokenizer
 
@@ -19,6 +20,10 @@ class Case:
     """how far apart the two best logits are at every greedy step"""
     server_context: int = 1024
     """the context size that llama.cpp must be started with to compute the same thing"""
+    llama_cpp: bool = True
+    """whether llama.cpp computes the same thing from the GGUF file"""
+    mxfp4: bool = False
+    """whether the experts are stored in MXFP4; an engine that rounds activations computes the rest less exactly"""
 
 
 def config(model_type: str, architecture: str, **changes) -> dict:
@@ -114,9 +119,34 @@ def qwen3_moe(**changes) -> dict:
         "num_experts_per_tok": 3, "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": [], **changes})
 
 
+def starcoder2(**changes) -> dict:
+    return config("starcoder2", "Starcoder2ForCausalLM", **{
+        "rms_norm_eps": REMOVED, "norm_epsilon": 1e-5, "hidden_act": "gelu_pytorch_tanh", "use_bias": True,
+        "sliding_window": None, "rope_theta": 100000.0, "residual_dropout": 0.0, "embedding_dropout": 0.0, **changes})
+
+
+def gpt_oss(rope_theta: float, **changes) -> dict:
+    return config("gpt_oss", "GptOssForCausalLM", **{
+        "intermediate_size": 16, "head_dim": 16, "attention_bias": True, "num_local_experts": 4,
+        "num_experts_per_tok": 2, "sliding_window": 16, "layer_types": ["sliding_attention", "full_attention"],
+        "swiglu_alpha": 1.702, "swiglu_limit": 7.0, "rope_theta": rope_theta, "rope_scaling": {
+            "rope_type": "yarn", "factor": 16.0, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": False,
+            "original_max_position_embeddings": 64}, "tie_word_embeddings": False, **changes})
+
+
+def lfm2(**changes) -> dict:
+    return config("lfm2", "Lfm2ForCausalLM", **{
+        "rms_norm_eps": REMOVED, "hidden_act": REMOVED, "norm_eps": 1e-5, "rope_theta": 1000000.0, "conv_L_cache": 3,
+        "conv_bias": False, "block_auto_adjust_ff_dim": False, "num_hidden_layers": 4,
+        "layer_types": ["conv", "full_attention", "conv", "conv"], **changes})
+
+
 LONGROPE = {"type": "longrope", "short_factor": [1.0, 1.1, 1.25, 1.5], "long_factor": [1.2, 2.5, 6.0, 12.0]}
 QWEN = {"pre": "qwen2", "adds_bos": False}
 PLAIN = {"pre": "gpt-2"}
+HARMONY = {"pre": "gpt-4o", "adds_bos": False}
+# With this base YaRN's blend ends at a whole pair of elements; llama.cpp always rounds up to one, the model does not.
+WHOLE_PAIRS = round((64 / (2 * math.pi)) ** 4 * 1.0001, 3)
 GEMMA = {**PLAIN, "least_margin": 8e-3}  # llama.cpp looks GELU up in a float16 table and still has to agree
 
 CASES = [
@@ -174,4 +204,22 @@ CASES = [
     Case("qwen3-moe-mixed", "Qwen3 with experts, what GGUF has no key for: a layer without them, weights that do not "
                             "add up to one",
          qwen3_moe(norm_topk_prob=False, mlp_only_layers=[0]), gguf=False, **QWEN),
+    Case("phi4-mini", "Phi-4 mini: three quarters of each head turn, longrope, tied embeddings",
+         phi3(partial_rotary_factor=0.75, original_max_position_embeddings=32, rope_scaling={
+             "type": "longrope", "short_factor": [1.0, 1.1, 1.25], "long_factor": [1.2, 2.5, 6.0]}), **PLAIN),
+    Case("starcoder2", "StarCoder 2: layer norms, biases everywhere, a feed-forward network without a gate",
+         starcoder2(), pre="starcoder", adds_bos=False, least_margin=8e-3),
+    Case("starcoder2-sliding", "StarCoder 2, what GGUF has no key for: a sliding window; biases in norms only",
+         starcoder2(sliding_window=32, use_bias=False, tie_word_embeddings=False), gguf=False,
+         pre="starcoder", adds_bos=False),
+    Case("gpt-oss", "gpt-oss: attention sinks, every other layer sliding, two of four experts with biases and a "
+                    "clamped gate", gpt_oss(WHOLE_PAIRS), **HARMONY),
+    Case("gpt-oss-yarn", "gpt-oss, YaRN whose blend ends between two pairs (llama.cpp rounds)",
+         gpt_oss(150000.0), llama_cpp=False, **HARMONY),
+    Case("gpt-oss-mxfp4", "gpt-oss, experts in MXFP4 as it was published", gpt_oss(WHOLE_PAIRS, intermediate_size=32),
+         mxfp4=True, **HARMONY),
+    Case("lfm2", "LFM2: short convolutions among attention layers", lfm2(), pre="lfm2"),
+    Case("lfm2-variant", "LFM2, what llama.cpp does not know: convolutions of four with biases; attention layers by index",
+         lfm2(conv_bias=True, conv_L_cache=4, layer_types=REMOVED, full_attn_idxs=[0, 2], tie_word_embeddings=False),
+         gguf=False, pre="lfm2"),
 ]

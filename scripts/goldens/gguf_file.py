@@ -10,7 +10,7 @@ import toy_tokenizer
 
 
 def write(path: Path, config: dict, weights: dict[str, np.ndarray], pre: str, adds_bos: bool,
-          split_max_tensors: int = 0) -> None:
+          split_max_tensors: int = 0, mxfp4: bool = False) -> None:
     architecture = ARCHITECTURES[config["model_type"]]
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture], split_max_tensors=split_max_tensors)
     writer.add_type(gguf.GGUFType.MODEL)
@@ -25,7 +25,14 @@ def write(path: Path, config: dict, weights: dict[str, np.ndarray], pre: str, ad
     for weight_name, value in experts_stacked(weights).items():
         gguf_name = names.get_name(weight_name, try_suffixes=(".weight", ".bias"))
         assert gguf_name is not None, weight_name
-        writer.add_tensor(gguf_name, converted(weight_name, value, config))
+        if gguf_name.endswith(".attn_sinks"):
+            gguf_name += ".weight"
+        value = converted(weight_name, value, config)
+        if mxfp4 and gguf_name.endswith("_exps.weight"):
+            kind = gguf.GGMLQuantizationType.MXFP4
+            writer.add_tensor(gguf_name, gguf.quants.quantize(value, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(gguf_name, value)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -37,13 +44,26 @@ def experts_stacked(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     stacked = {}
     for name, value in weights.items():
         stem, _, part = name.rpartition(".experts.")
-        if part == "gate_up_proj":
+        if f"{stem}.router.weight" in weights:
+            stacked |= {f"{stem}.experts.{part}": value for part, value in gpt_oss_parts(part, value).items()}
+        elif part == "gate_up_proj":
             gate, up = np.split(value, 2, axis=1)
             stacked[f"{stem}.experts.gate_proj.weight"] = np.ascontiguousarray(gate)
             stacked[f"{stem}.experts.up_proj.weight"] = np.ascontiguousarray(up)
         else:
             stacked[f"{name}.weight" if stem else name] = value
     return stacked
+
+
+def gpt_oss_parts(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
+    """gpt-oss multiplies from the other side, and gate and up alternate."""
+    part, is_bias = name.removesuffix("_bias"), name.endswith("_bias")
+    suffix = "bias" if is_bias else "weight"
+    rows = value if is_bias else value.swapaxes(1, 2)
+    if part == "gate_up_proj":
+        return {f"gate_proj.{suffix}": np.ascontiguousarray(rows[:, ::2]),
+                f"up_proj.{suffix}": np.ascontiguousarray(rows[:, 1::2])}
+    return {f"down_proj.{suffix}": np.ascontiguousarray(rows)}
 
 
 ARCHITECTURES = {
@@ -58,6 +78,9 @@ ARCHITECTURES = {
     "olmo2": gguf.MODEL_ARCH.OLMO2,
     "smollm3": gguf.MODEL_ARCH.SMOLLM3,
     "qwen3_moe": gguf.MODEL_ARCH.QWEN3MOE,
+    "starcoder2": gguf.MODEL_ARCH.STARCODER2,
+    "gpt_oss": gguf.MODEL_ARCH.GPT_OSS,
+    "lfm2": gguf.MODEL_ARCH.LFM2,
 }
 
 
@@ -90,8 +113,13 @@ def add_hyperparameters(writer: gguf.GGUFWriter, config: dict) -> None:
     writer.add_embedding_length(config["hidden_size"])
     writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(config["num_attention_heads"])
-    writer.add_head_count_kv(config["num_key_value_heads"])
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    kv_heads = config["num_key_value_heads"]
+    writer.add_head_count_kv(
+        [kv_heads if kind == "full_attention" else 0 for kind in config["layer_types"]] if family == "lfm2" else kv_heads)
+    if family == "starcoder2":
+        writer.add_layer_norm_eps(config["norm_epsilon"])
+    else:
+        writer.add_layer_norm_rms_eps(config["norm_eps" if family == "lfm2" else "rms_norm_eps"])
     writer.add_rope_freq_base(rope["rope_theta"])
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     if config.get("head_dim") is not None:
@@ -119,6 +147,14 @@ def add_hyperparameters(writer: gguf.GGUFWriter, config: dict) -> None:
         writer.add_expert_count(config["num_experts"])
         writer.add_expert_used_count(config["num_experts_per_tok"])
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    if family == "gpt_oss":
+        writer.add_sliding_window(config["sliding_window"])
+        writer.add_expert_count(config["num_local_experts"])
+        writer.add_expert_used_count(config["num_experts_per_tok"])
+        writer.add_expert_feed_forward_length(config["intermediate_size"])
+    if family == "lfm2":
+        writer.add_vocab_size(config["vocab_size"])
+        writer.add_shortconv_l_cache(config["conv_L_cache"])
     if family == "phi3":
         add_phi3(writer, config, rope)
     elif rope.get("rope_type") == "linear":
@@ -173,6 +209,8 @@ def converted(name: str, value: np.ndarray, config: dict) -> np.ndarray:
             return interleaved(value, config["num_key_value_heads"])
     if family in ("gemma2", "gemma3_text") and name.endswith("norm.weight"):
         return value + np.float32(1)
+    if name.endswith("conv.conv.weight"):
+        return value.squeeze(1)
     return value
 
 

@@ -68,6 +68,9 @@ CASES = [
     Case("xlm-roberta", "XLM-RoBERTa: positions counted from behind the padding token, one kind of segment",
          bert(architectures=["XLMRobertaModel"], model_type="xlm-roberta", type_vocab_size=1, pad_token_id=1,
               bos_token_id=0, eos_token_id=2, max_position_embeddings=130, layer_norm_eps=1e-5), "cls", gguf=False),
+    Case("qwen3-last", "Qwen3-Embedding: a decoder, the last token, which the tokenizer adds", cases.qwen3(), "last"),
+    Case("qwen3-mean", "A decoder that was saved without its head, mean of all tokens",
+         cases.qwen3(architectures=["Qwen3Model"]), "mean", gguf=False),
 ]
 
 

@@ -12,6 +12,7 @@ import argparse
 import shutil
 from pathlib import Path
 
+import gguf
 import numpy as np
 import torch
 from safetensors.numpy import save_file
@@ -36,6 +37,8 @@ def make(case: cases.Case, folder: Path) -> None:
     shapes = reference.parameter_shapes(case.config)
     for seed in range(1, 1000):
         weights = draw_weights(shapes, case.config, seed)
+        if case.mxfp4:
+            weights = {name: experts_rounded(name, value) for name, value in weights.items()}
         golden = reference.compute(case.config, weights, seed, case.least_margin)
         if golden is not None:
             break
@@ -47,10 +50,10 @@ def make(case: cases.Case, folder: Path) -> None:
     toy_tokenizer.write_huggingface(folder, case.pre, case.adds_bos)
     toy_tokenizer.write_json(folder / "config.json", case.config)
     if case.safetensors:
-        write_safetensors(folder, experts_apart(weights), case.shards)
+        write_safetensors(folder, as_published(weights, case), case.shards)
     if case.gguf:
         gguf_file.write(folder / "model.gguf", case.config, weights, case.pre, case.adds_bos,
-                        split_max_tensors=0 if case.shards == 1 else len(weights) * 2 // 3)
+                        split_max_tensors=0 if case.shards == 1 else len(weights) * 2 // 3, mxfp4=case.mxfp4)
     golden.logits.astype("<f4").tofile(folder / "logits.bin")
     toy_tokenizer.write_json(folder / "golden.json", {
         "architecture": case.config["architectures"][0],
@@ -65,6 +68,8 @@ def make(case: cases.Case, folder: Path) -> None:
         "server_context": case.server_context,
         "gguf": gguf_name(case),
         "safetensors": case.safetensors,
+        **({} if case.llama_cpp else {"llama_cpp": False}),
+        **({"is_rounded": True} if case.mxfp4 else {}),
     })
     size = sum(weight.nbytes for weight in weights.values())
     print(f"{case.name:22} seed {seed:3}  margin {golden.min_margin:.4f}  float32 {golden.float32_deviation:.1e}  "
@@ -92,12 +97,17 @@ def draw_weights(shapes: dict[str, tuple[int, ...]], config: dict, seed: int) ->
             value *= 0.2
             if config["model_type"] not in ("gemma2", "gemma3_text"):
                 value += 1.0
-            if name == "model.norm.weight" and config["tie_word_embeddings"]:
+            if name in ("model.norm.weight", "model.embedding_norm.weight") and config["tie_word_embeddings"]:
                 value += 4.0  # the embedding is small so that a token does not predict itself
-        elif name.endswith(".bias"):
+        elif name.endswith((".bias", "_bias")):
             value *= 0.25
+        elif name.endswith(".sinks"):
+            pass
         elif name.endswith("embed_tokens.weight"):
             value *= 0.1
+        elif name.endswith((".experts.gate_up_proj", ".experts.down_proj")) and config["model_type"] == "gpt_oss":
+            # It multiplies from the other side; a few gates reach the clamp.
+            value *= (4.0 if "gate_up" in name else 0.4) / np.sqrt(shape[-2])
         else:
             value *= scale_of(name) / np.sqrt(shape[-1])
         if name.endswith(("embed_tokens.weight", "lm_head.weight")):
@@ -114,6 +124,34 @@ def scale_of(name: str) -> float:
     if name.endswith("o_proj.weight"):
         return 2.0
     return 1.2
+
+
+def experts_rounded(name: str, value: np.ndarray) -> np.ndarray:
+    """The nearest weights that MXFP4 can hold, where a checkpoint has experts."""
+    if not name.endswith((".experts.gate_up_proj", ".experts.down_proj")):
+        return value
+    kind = gguf.GGMLQuantizationType.MXFP4
+    rows = np.ascontiguousarray(value.swapaxes(1, 2))
+    rounded = gguf.quants.dequantize(gguf.quants.quantize(rows, kind), kind)
+    return np.ascontiguousarray(rounded.swapaxes(1, 2))
+
+
+def as_published(weights: dict[str, np.ndarray], case: cases.Case) -> dict[str, np.ndarray]:
+    if case.mxfp4:
+        return {part: value for name, weight in weights.items() for part, value in mxfp4_parts(name, weight).items()}
+    # gpt-oss is published as transformers holds it.
+    return weights if case.config["model_type"] == "gpt_oss" else experts_apart(weights)
+
+
+def mxfp4_parts(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
+    """Rows of blocks of 32: a scale, and bytes of two neighbouring numbers each (ggml pairs the halves of a block)."""
+    if not name.endswith((".experts.gate_up_proj", ".experts.down_proj")):
+        return {name: value}
+    rows = np.ascontiguousarray(value.swapaxes(1, 2))
+    blocks = gguf.quants.quantize(rows, gguf.GGMLQuantizationType.MXFP4).reshape(*rows.shape[:2], -1, 17)
+    numbers = np.concatenate([blocks[..., 1:] & 15, blocks[..., 1:] >> 4], axis=-1)
+    pairs = numbers[..., ::2] | numbers[..., 1::2] << 4
+    return {f"{name}_blocks": pairs, f"{name}_scales": np.ascontiguousarray(blocks[..., 0])}
 
 
 def experts_apart(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -22,11 +22,19 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 
+LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+          r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+DIGITS = "digits"  # every digit alone, then the ByteLevel pre-tokenizer's own expression
+
 # How text is cut before the merges, by llama.cpp's name for it (`tokenizer.ggml.pre`).
 SPLIT = {
     "gpt-2": None,  # the ByteLevel pre-tokenizer's own expression
-    "llama-bpe": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-                 r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "llama-bpe": LLAMA3,
+    "lfm2": LLAMA3,
+    "starcoder": DIGITS,
+    "gpt-4o": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+              r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+              r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     "qwen2": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
              r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 }
@@ -47,11 +55,14 @@ TOKEN_ID = {token: identifier for identifier, token in enumerate(VOCABULARY)}
 def write_huggingface(folder: Path, pre: str, adds_bos: bool) -> None:
     """Writes tokenizer.json, tokenizer_config.json and generation_config.json."""
     tokenizer = Tokenizer(models.BPE(
-        vocab={piece: TOKEN_ID[piece] for piece in PIECES}, merges=MERGES, ignore_merges=pre == "llama-bpe"))
+        vocab={piece: TOKEN_ID[piece] for piece in PIECES}, merges=MERGES, ignore_merges=pre in ("llama-bpe", "lfm2")))
     split = SPLIT[pre]
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=split is None)
-    tokenizer.pre_tokenizer = byte_level if split is None else pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(split), behavior="isolated"), byte_level])
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=split in (None, DIGITS))
+    if split is not None:
+        first = pre_tokenizers.Digits(individual_digits=True) if split == DIGITS else (
+            pre_tokenizers.Split(Regex(split), behavior="isolated"))
+        byte_level = pre_tokenizers.Sequence([first, byte_level])
+    tokenizer.pre_tokenizer = byte_level
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in CONTROL])
     if adds_bos:

@@ -150,6 +150,7 @@ impl Embed for PooledDecoder {
             block_count: self.blocks,
             long_text: self.long_text,
             shares_blocks: false,
+            is_exact: true,
         };
         let batch = Batch::new(&plan, geometry)?;
         let hidden = self.family.hidden(&batch, &mut self.cache);

@@ -57,6 +57,8 @@ impl Default for LoadOptions {
 pub struct CandleModel {
     family: Box<dyn LanguageFamily>,
     cache: PagedCache,
+    /// Whether something is kept with a block beside its keys and values.
+    keeps_more_than_blocks: bool,
     geometry: Geometry,
     weight_bytes: u64,
     cache_bytes: u64,
@@ -107,7 +109,10 @@ impl Forward for CandleModel {
     }
 
     fn block_layout(&self) -> Option<BlockLayout> {
-        self.cache.block_layout()
+        match self.keeps_more_than_blocks {
+            true => None,
+            false => self.cache.block_layout(),
+        }
     }
 
     fn read_block(&self, block: BlockId, bytes: &mut Vec<u8>) {
@@ -199,6 +204,7 @@ fn load_checked(files: &ModelFiles, options: &LoadOptions) -> Result<CandleModel
     Ok(CandleModel {
         family,
         cache,
+        keeps_more_than_blocks: loader.sizes.convolution_bytes() > 0,
         geometry,
         weight_bytes: loader.packed_bytes.get(),
         cache_bytes: plan.bytes(block_count),

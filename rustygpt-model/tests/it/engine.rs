@@ -152,6 +152,7 @@ async fn four_sequences_of_different_lengths_share_passes_and_each_is_right() {
         "qwen3",
         "gemma3",
         "phi3",
+        "lfm2",
     ] {
         let golden = golden(fixtures().join(name));
         let prompt = &golden.prompt[..];
@@ -181,19 +182,21 @@ async fn four_sequences_of_different_lengths_share_passes_and_each_is_right() {
 
 #[tokio::test]
 async fn a_sequence_computed_again_after_pre_emption_is_right() {
-    let golden = golden(fixtures().join("llama"));
-    let prompt = &golden.prompt[..];
-    let prompts = [prompt; 4];
-    let options = EngineOptions {
-        slots: 4,
-        max_step_tokens: 64,
-        ..EngineOptions::default()
-    };
-    // Room for two sequences and a half.
-    let (answers, _, status) = greedy_together(&golden, &prompts, options, 40).await;
-    for answer in answers {
-        assert_begins_like(&answer, &golden.greedy);
+    for name in ["llama", "lfm2"] {
+        let golden = golden(fixtures().join(name));
+        let prompt = &golden.prompt[..];
+        let prompts = [prompt; 4];
+        let options = EngineOptions {
+            slots: 4,
+            max_step_tokens: 64,
+            ..EngineOptions::default()
+        };
+        // Room for two sequences and a half.
+        let (answers, _, status) = greedy_together(&golden, &prompts, options, 40).await;
+        for answer in answers {
+            assert_begins_like(&answer, &golden.greedy);
+        }
+        assert!(status.preemptions_total > 0, "{name}");
+        assert_eq!(status.kv_blocks_used, 0, "{name}");
     }
-    assert!(status.preemptions_total > 0);
-    assert_eq!(status.kv_blocks_used, 0);
 }

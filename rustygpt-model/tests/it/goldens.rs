@@ -9,6 +9,9 @@ use rustygpt_model::weights::ModelFiles;
 use std::path::{Path, PathBuf};
 
 const BLOCK_SIZE: usize = 16;
+/// How far logits may lie apart where activations are rounded to eight bits: a tenth of how they
+/// vary.
+const ROUNDED: f32 = 0.3;
 
 pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models")
@@ -22,6 +25,8 @@ pub(crate) struct Golden {
     pub(crate) vocabulary: usize,
     /// `prompt × vocabulary`.
     logits: Vec<f32>,
+    /// Whether weights are small integers, by which activations are multiplied rounded.
+    is_rounded: bool,
     pub(crate) files: Vec<PathBuf>,
 }
 
@@ -63,8 +68,20 @@ pub(crate) fn golden(case: PathBuf) -> Golden {
             .chunks_exact(4)
             .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
             .collect(),
+        is_rounded: json["is_rounded"].as_bool().unwrap_or(false),
         files,
         case,
+    }
+}
+
+impl Golden {
+    /// The largest distance of logits from the reference.
+    fn distance(&self, logits: &[f32]) -> f32 {
+        assert_eq!(logits.len(), self.logits.len(), "{}", self.case.display());
+        let pairs = logits.iter().zip(&self.logits);
+        pairs
+            .map(|(ours, theirs)| (ours - theirs).abs())
+            .fold(0.0, f32::max)
     }
 }
 
@@ -129,15 +146,13 @@ fn logits_agree_with_the_reference() {
                 vec![step(1, 0, 0, &golden.prompt, LogitRows::All)],
             );
             assert_eq!(logits.vocabulary, golden.vocabulary, "{}", file.display());
-            assert_eq!(logits.values.len(), golden.logits.len());
-            let worst = logits
-                .values
-                .iter()
-                .zip(&golden.logits)
-                .map(|(ours, theirs)| (ours - theirs).abs())
-                .fold(0.0, f32::max);
+            let worst = golden.distance(&logits.values);
+            let tolerance = match golden.is_rounded {
+                true => ROUNDED,
+                false => 1e-3,
+            };
             assert!(
-                worst <= 1e-3,
+                worst <= tolerance,
                 "{}: logits differ by {worst}",
                 file.display()
             );
@@ -147,7 +162,7 @@ fn logits_agree_with_the_reference() {
 
 #[test]
 fn greedy_tokens_equal_the_reference() {
-    for golden in goldens() {
+    for golden in goldens().into_iter().filter(|golden| !golden.is_rounded) {
         for file in &golden.files {
             let mut model = open(file, CacheType::F32);
             let mut tokens = golden.prompt.clone();
@@ -221,6 +236,61 @@ fn a_ragged_batch_computes_what_each_sequence_computes_alone() {
     }
 }
 
+/// A sequence takes over the blocks of another that has ended, and every guess of its next tokens is
+/// wrong, across the edges of blocks: whatever a family keeps beside keys and values, what it goes
+/// on with is what it would have alone.
+#[test]
+fn taking_blocks_over_and_dropping_guesses_changes_nothing() {
+    const STEPS: usize = 2 * BLOCK_SIZE + 3;
+    for golden in goldens().into_iter().filter(|golden| !golden.is_rounded) {
+        let mut model = open(&golden.files[0], CacheType::F32);
+        let length = golden.prompt.len();
+        let shared = length - length % BLOCK_SIZE - BLOCK_SIZE;
+        // The one that is taken over from ended in the middle of its answer.
+        let first = step(1, 0, 0, &golden.prompt[..shared + 5], LogitRows::None);
+        forward(&mut model, vec![first]);
+        let plan = StepPlan {
+            sequences: vec![SequenceStep {
+                prompt_length: length,
+                ..step(2, 0, shared, &golden.prompt[shared..], LogitRows::Last)
+            }],
+            ended: vec![SequenceId(1)],
+        };
+        let mut next = best(&model.forward(&plan).unwrap().values);
+        for index in 0..STEPS {
+            assert_eq!(
+                next,
+                golden.greedy[index],
+                "{}: step {index}",
+                golden.case.display()
+            );
+            let guess = |offset: usize| (golden.greedy[index + offset] + 1) % 256;
+            let tokens: Vec<u32> = [next].into_iter().chain((1..=3).map(guess)).collect();
+            let sequence = SequenceStep {
+                phase: Phase::Answer,
+                prompt_length: length,
+                ..step(2, 0, length + index, &tokens, LogitRows::All)
+            };
+            let logits = forward(&mut model, vec![sequence]);
+            next = best(&logits.values[..golden.vocabulary]);
+        }
+    }
+}
+
+#[test]
+fn four_bit_experts_are_the_same_from_both_kinds_of_file() {
+    let golden = golden(fixtures().join("gpt-oss-mxfp4"));
+    let [gguf, directory] = [&golden.files[0], &golden.files[1]].map(|file| {
+        let mut model = open(file, CacheType::F32);
+        let sequence = step(1, 0, 0, &golden.prompt, LogitRows::All);
+        forward(&mut model, vec![sequence]).values
+    });
+    let pairs = gguf.iter().zip(&directory);
+    let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    // GGUF keeps the base of the rotation in fewer digits.
+    assert!(worst <= 1e-4, "{worst}");
+}
+
 /// What runs on CUDA and Metal, here on the processor: a prompt in two chunks beside a stranger.
 #[test]
 fn the_path_of_accelerators_agrees_with_the_reference() {
@@ -236,7 +306,7 @@ fn the_path_of_accelerators_agrees_with_the_reference() {
             let mut model = match load(&files, &options) {
                 Ok(model) => model,
                 Err(error) => {
-                    assert!(error.to_string().contains("experts"), "{error}");
+                    assert!(error.to_string().contains("on an accelerator"), "{error}");
                     continue;
                 }
             };
@@ -251,12 +321,7 @@ fn the_path_of_accelerators_agrees_with_the_reference() {
             let mut values = forward(&mut model, vec![first, stranger]).values;
             let second = whole(step(1, 0, cut, &golden.prompt[cut..], LogitRows::All));
             values.extend(forward(&mut model, vec![second]).values);
-            assert_eq!(values.len(), golden.logits.len());
-            let worst = values
-                .iter()
-                .zip(&golden.logits)
-                .map(|(ours, theirs)| (ours - theirs).abs())
-                .fold(0.0, f32::max);
+            let worst = golden.distance(&values);
             assert!(
                 worst <= 1e-3,
                 "{}: logits differ by {worst}",
@@ -275,12 +340,7 @@ fn a_half_precision_cache_stays_close() {
             &mut model,
             vec![step(1, 0, 0, &golden.prompt, LogitRows::All)],
         );
-        let worst = logits
-            .values
-            .iter()
-            .zip(&golden.logits)
-            .map(|(ours, theirs)| (ours - theirs).abs())
-            .fold(0.0, f32::max);
+        let worst = golden.distance(&logits.values);
         let tolerance = if cache_type == CacheType::F16 {
             5e-2
         } else {
