@@ -161,12 +161,10 @@ fn in_turns(
     hidden: usize,
     width: usize,
 ) -> Result<[Maps; 3], LoadError> {
-    let biases = |part: &str, outputs: usize, first: usize, step: usize| {
-        let values = loader.numbers(&format!("{all}{part}_bias"), &[count, outputs])?;
-        let every = |row: &[f32]| row.iter().skip(first).step_by(step).copied().collect();
-        Ok::<_, LoadError>(values.chunks_exact(outputs).map(every).collect())
+    let biases = |part: &str, outputs: usize| {
+        loader.numbers(&format!("{all}{part}_bias"), &[count, outputs])
     };
-    let maps = |part: &str, outputs: usize, inputs: usize, first: usize, step: usize| {
+    let maps = |part: &str, biases: &[f32], outputs: usize, inputs: usize, first, step| {
         let stem = format!("{all}{part}");
         let from = Turns {
             count,
@@ -175,18 +173,23 @@ fn in_turns(
             first,
             step,
         };
+        let wanted = |row: &[f32]| row.iter().skip(first).step_by(step).copied().collect();
         Ok::<_, LoadError>(Maps {
             matrices: match loader.has(&format!("{stem}_blocks")) {
                 true => from.blocks(loader, &stem)?,
                 false => from.numbers(loader, &stem)?,
             },
-            biases: biases(part, outputs * step, first, step)?,
+            biases: biases.chunks_exact(outputs * step).map(wanted).collect(),
         })
     };
+    let (both, last) = (
+        biases("gate_up_proj", 2 * width)?,
+        biases("down_proj", hidden)?,
+    );
     Ok([
-        maps("gate_up_proj", width, hidden, 0, 2)?,
-        maps("gate_up_proj", width, hidden, 1, 2)?,
-        maps("down_proj", hidden, width, 0, 1)?,
+        maps("gate_up_proj", &both, width, hidden, 0, 2)?,
+        maps("gate_up_proj", &both, width, hidden, 1, 2)?,
+        maps("down_proj", &last, hidden, width, 0, 1)?,
     ])
 }
 
