@@ -3,7 +3,8 @@
 //! [--threads 2]`.
 //!
 //! `--depths` is how many tokens each sequence holds before it decodes; they are read first, a chunk
-//! at a time, and that is timed as well. Prints one JSON object. Whole passes of whole models take
+//! at a time, and that is timed as well. Prints one JSON object, with the machine's read bandwidth, which
+//! bounds decoding. Whole passes of whole models take
 //! seconds, so a plain clock serves better than a statistics harness; `scripts/bench/compare.py`
 //! interleaves it with llama.cpp.
 
@@ -19,6 +20,7 @@ use rustygpt_model::contract::{
 };
 use rustygpt_model::weights::ModelFiles;
 use serde_json::json;
+use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -29,6 +31,7 @@ struct Arguments {
     sequences: Vec<usize>,
     depths: Vec<usize>,
     repetitions: usize,
+    threads: usize,
 }
 
 /// Tokens of a prompt read in one step.
@@ -46,6 +49,7 @@ fn arguments() -> Option<Arguments> {
         sequences: vec![1, 8],
         depths: vec![0],
         repetitions: 3,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
     let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
     while let Some(word) = words.next() {
@@ -53,7 +57,7 @@ fn arguments() -> Option<Arguments> {
             "--prompt" => parsed.prompt = words.next()?.parse().ok()?,
             "--decode" => parsed.decode = words.next()?.parse().ok()?,
             "--repetitions" => parsed.repetitions = words.next()?.parse().ok()?,
-            "--threads" => use_threads(words.next()?.parse().ok()?).ok()?,
+            "--threads" => parsed.threads = words.next()?.parse().ok()?,
             "--sequences" => parsed.sequences = list(&words.next()?)?,
             "--depths" => parsed.depths = list(&words.next()?)?,
             path => parsed.model = PathBuf::from(path),
@@ -94,11 +98,29 @@ fn step(model: &mut CandleModel, sequences: usize, start: usize, tokens: usize) 
     model.forward(&plan).unwrap();
 }
 
+/// Bytes per second that `threads` threads read from memory: the best of a few passes over more than
+/// any cache holds.
+fn read_bandwidth(threads: usize) -> f64 {
+    const WORDS: usize = (1 << 30) / size_of::<u64>();
+    let memory = vec![1u64; WORDS];
+    let pass = || {
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            for part in memory.chunks(WORDS.div_ceil(threads)) {
+                scope.spawn(move || black_box(part.iter().fold(0u64, |sum, &word| sum ^ word)));
+            }
+        });
+        size_of_val(memory.as_slice()) as f64 / begun.elapsed().as_secs_f64()
+    };
+    (0..5).map(|_| pass()).fold(0.0, f64::max)
+}
+
 fn main() {
     let Some(arguments) = arguments() else {
         println!("skipped: name a model file (see the head of this file)");
         return;
     };
+    use_threads(arguments.threads).unwrap();
     let most = |numbers: &[usize]| numbers.iter().copied().max().unwrap_or(0);
     let slots = most(&arguments.sequences).max(1);
     let longest = arguments
@@ -150,6 +172,7 @@ fn main() {
             "prompt": arguments.prompt,
             "decode_tokens": arguments.decode,
             "load_seconds": load_seconds,
+            "read_bytes_per_second": read_bandwidth(arguments.threads),
             "tokens_per_second": runs,
         })
     );

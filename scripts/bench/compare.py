@@ -34,13 +34,17 @@ class Engines:
         self.forward = executables.executable("forward", arguments.profile)
         self.peer = shlex.split(arguments.peer)
         self.threads = str(arguments.threads)
+        # Of the machine, in the minute of our last repetition.
+        self.bandwidth = 0.0
 
     def ours(self, model, **options):
         """One repetition of our benchmark."""
         command = [self.forward, str(model), "--threads", self.threads, "--repetitions", "1", "--bench"]
         for name, value in options.items():
             command += [f"--{name}", str(value)]
-        return json.loads(output(command))["tokens_per_second"][0]
+        report = json.loads(output(command))
+        self.bandwidth = report["read_bytes_per_second"]
+        return report["tokens_per_second"][0]
 
     def bench(self, model, prompt, decode):
         """llama-bench: prefill and decode of one sequence."""
@@ -59,8 +63,9 @@ class Engines:
 
 
 def shallow(engines, model, arguments, result):
-    """Prefill, decode of one sequence, decode of eight."""
+    """Prefill, decode of one sequence and its share of what the memory's read bandwidth allows, decode of eight."""
     found = {f"prefill {arguments.prompt}": [], "decode, 1 sequence": [], f"decode, {SEQUENCES} sequences": []}
+    of_bandwidth = []
     for _ in range(arguments.repetitions):
         mine = engines.ours(model, prompt=arguments.prompt, decode=arguments.decode, sequences=1)
         other = engines.bench(model, arguments.prompt, arguments.decode)
@@ -71,8 +76,12 @@ def shallow(engines, model, arguments, result):
                 (mine["decode"]["0"]["1"], other["decode"]),
                 (batch["decode"][str(SHALLOW)][str(SEQUENCES)], other_batch[1]))):
             runs.append(pair)
+        # A decoded token reads each weight once, so that the machine's read bandwidth bounds it.
+        bound = engines.bandwidth / model.stat().st_size
+        of_bandwidth.append((mine["decode"]["0"]["1"] / bound, other["decode"] / bound))
     for work, runs in found.items():
         result.add(model.name, work, "tokens/s", runs)
+    result.add(model.name, "decode : what bandwidth allows", "", of_bandwidth)
 
 
 def deep(engines, model, arguments, result):
@@ -92,7 +101,7 @@ def deep(engines, model, arguments, result):
     for depth in depths[1:]:
         kept = [(deep[0] / flat[0], deep[1] / flat[1])
                 for deep, flat in zip(found["decode", depth], found["decode", depths[0]])]
-        result.add(model.name, f"decode after {depth} : {depths[0]}", "1/s", kept)
+        result.add(model.name, f"decode after {depth} : {depths[0]}", "", kept)
 
 
 def main():

@@ -58,7 +58,9 @@ def measured(report):
 
 def amount(value, unit):
     """A number as people would write it."""
-    return time(value) if unit == "s" and value > 0 else f"{value:.3g} {unit}"
+    if unit == "s":
+        return time(value) if value > 0 else "too small to tell"
+    return f"{value:.0f} {unit}" if value >= 1000 else f"{value:.3g} {unit}".rstrip()
 
 
 def compared(report):
