@@ -420,6 +420,8 @@ fn answers_of_every_kind_of_layer_are_the_same_together_and_alone() {
         Subject::golden("gemma2"),
         Subject::golden("mistral-sliding"),
         Subject::golden("qwen3-moe-mixed"),
+        Subject::golden("gpt-oss"),
+        Subject::golden("lfm2"),
     ]);
 }
 
