@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use tempfile::TempDir;
 
+/// Where a process says which lines it reached, while that is measured.
+const COVERAGE: &str = "LLVM_PROFILE_FILE";
+
 /// A person with nothing but an empty home folder.
 pub(crate) struct Home(TempDir);
 
@@ -36,6 +39,7 @@ impl Home {
         command
             .args(arguments)
             .env_clear()
+            .envs(std::env::var_os(COVERAGE).map(|file| (COVERAGE, file)))
             .env("HOME", self.0.path())
             .current_dir(self.0.path());
         command.stdin(Stdio::null());
@@ -177,6 +181,11 @@ impl Server {
 
     /// Sends SIGTERM and waits for the end.
     pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
+        self.ask_to_end();
+        self.child.wait().unwrap()
+    }
+
+    fn ask_to_end(&self) {
         // The shell's own kill: a bare Debian has no program of that name.
         let kill = format!("kill -TERM {}", self.child.id());
         assert!(
@@ -186,13 +195,16 @@ impl Server {
                 .unwrap()
                 .success()
         );
-        self.child.wait().unwrap()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.child.kill());
+        // One that is killed does not say which lines it reached.
+        match (std::env::var_os(COVERAGE), self.child.try_wait()) {
+            (Some(_), Ok(None)) => self.ask_to_end(),
+            _ => drop(self.child.kill()),
+        }
         drop(self.child.wait());
     }
 }
