@@ -171,7 +171,7 @@ impl Passwords {
     }
 
     /// Whether `password` is the one `stored` was made from. `None`, for an account that is not
-    /// there or has no password, and a text that is no hash take as long and are [`Verdict::Wrong`].
+    /// there or has no password, and a text that is no hash take as long and are `Verdict::Wrong`.
     ///
     /// # Errors
     /// [`PasswordError`].
