@@ -102,9 +102,19 @@ impl PostgresStore {
             .bind(viewer)
             .execute(&mut *tx)
             .await?;
-        let rows = query.fetch_all(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(rows)
+        match query.fetch_all(&mut *tx).await {
+            Ok(rows) => {
+                tx.commit().await?;
+                Ok(rows)
+            }
+            Err(error) => {
+                // The server tells of an error before it has let go of the rows. Whoever hears of a
+                // refusal may act at once, on another connection, and must not find them locked.
+                // Should the connection be lost, the first error says more.
+                drop(tx.rollback().await);
+                Err(error)
+            }
+        }
     }
 
     /// Calls a procedure whose answer is one value.
