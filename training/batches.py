@@ -19,9 +19,10 @@ from corpus import mix
 LEAST_CONVERSATIONS = 2048  # of one pool, within which rows are sorted by length
 IGNORED = -100
 # An answer that is known by heart teaches little after its first words, which say that it was the right one to give.
-# So most conversations of these kinds end there, and twice as many questions are read in the same time.
+# So most conversations of these kinds end there, and twice as many questions are read in the same time. What is learnt last
+# is how the answers go on: in the decay more of them are whole.
 LEARNT_BY_HEART = {"product", "survival", "outside", "talk"}
-CUT_SHARE = 0.92
+CUT_SHARE, CUT_SHARE_IN_DECAY = 0.92, 0.5
 SHORTEST_CUT, LONGEST_CUT = 4, 9
 ROUND = 8  # rows are padded to a multiple, so that few shapes occur
 
@@ -34,7 +35,8 @@ class Batch:
     targets: torch.Tensor
 
 
-def encode(conversation: mix.Conversation, tokenizer: Tokenizer, longest: int, random: Random) -> tuple[list[int], list[bool]]:
+def encode(conversation: mix.Conversation, tokenizer: Tokenizer, longest: int, random: Random,
+           cut_share: float) -> tuple[list[int], list[bool]]:
     """The ids of a conversation, and for each whether it is to be learnt."""
     ids: list[int] = []
     learnt: list[bool] = []
@@ -42,26 +44,12 @@ def encode(conversation: mix.Conversation, tokenizer: Tokenizer, longest: int, r
     for text, is_learnt in template.segments(conversation.system, conversation.tools, conversation.turns):
         piece = tokenizer.encode(text).ids
         first = len(piece)
-        if is_learnt and conversation.kind in LEARNT_BY_HEART and random.random() < CUT_SHARE:
+        if is_learnt and conversation.kind in LEARNT_BY_HEART and random.random() < cut_share:
             first = min(first, random.randint(SHORTEST_CUT, LONGEST_CUT))
         ids += piece
         learnt += [is_learnt] * first + [False] * (len(piece) - first)
     end = len(ids) - (len(piece) - first)
     return ids[: min(end, longest + 1)], learnt[: min(end, longest + 1)]
-
-
-def pool(index: int, seed: int, tokenizer: Tokenizer, tokens: int, longest: int, shares: dict[str, int]) -> list[Batch]:
-    """The batches of one pool, each of about `tokens` tokens. The same index and seed give the same batches."""
-    random = Random(f"{seed}-{index}")
-    drawn = islice(mix.conversations(random.randrange(2**60), shares), max(LEAST_CONVERSATIONS, tokens // 8))
-    rows = sorted((encode(each, tokenizer, longest, random) for each in drawn), key=lambda row: len(row[0]))
-    groups: list[list[tuple[list[int], list[bool]]]] = [[]]
-    for row in rows:
-        if groups[-1] and (len(groups[-1]) + 1) * len(row[0]) > tokens:
-            groups.append([])
-        groups[-1].append(row)
-    random.shuffle(groups)
-    return [to_batch(group) for group in groups]
 
 
 def to_batch(rows: list[tuple[list[int], list[bool]]]) -> Batch:
@@ -86,10 +74,21 @@ class Source:
     tokens: int  # of a batch
     longest: int  # row
     shares: tuple[tuple[str, int], ...]
+    cut_share: float  # of the answers learnt by heart
 
     def pool(self, index: int) -> list[Batch]:
-        """The batches of a pool."""
-        return pool(index, self.seed, read_tokenizer(self.tokenizer), self.tokens, self.longest, dict(self.shares))
+        """The batches of a pool, each of about `tokens` tokens. The same index gives the same batches."""
+        random = Random(f"{self.seed}-{index}")
+        drawn = islice(mix.conversations(random.randrange(2**60), dict(self.shares)), max(LEAST_CONVERSATIONS, self.tokens // 8))
+        tokenizer = read_tokenizer(self.tokenizer)
+        rows = sorted((encode(each, tokenizer, self.longest, random, self.cut_share) for each in drawn), key=lambda row: len(row[0]))
+        groups: list[list[tuple[list[int], list[bool]]]] = [[]]
+        for row in rows:
+            if groups[-1] and (len(groups[-1]) + 1) * len(row[0]) > self.tokens:
+                groups.append([])
+            groups[-1].append(row)
+        random.shuffle(groups)
+        return [to_batch(group) for group in groups]
 
 
 @cache

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -77,8 +78,19 @@ def train(folder: Path, preset: str, seed: int, stop_at: float) -> None:
     autocast = torch.autocast(device, torch.bfloat16)
     saved = shown = time.time()
     shown_tokens, losses = done["tokens"], []
-    source = batches.Source(folder / "tokenizer.json", seed, plan["step"], shape.context, tuple(plan["shares"].items()))
-    for index, batch in batches.stream(source, done["pool"], plan["workers"]):
+
+    def following() -> Iterator[tuple[int, batches.Batch]]:
+        """Batches from where the training is, of the part of the plan that it is in."""
+        while True:
+            is_decay = done["tokens"] >= done["decay_from"]
+            cut_share = batches.CUT_SHARE_IN_DECAY if is_decay else batches.CUT_SHARE
+            source = batches.Source(folder / "tokenizer.json", seed, plan["step"], shape.context, tuple(plan["shares"].items()), cut_share)
+            for index, batch in batches.stream(source, done["pool"], plan["workers"]):
+                yield index, batch
+                if is_decay != (done["tokens"] >= done["decay_from"]):
+                    break
+
+    for index, batch in following():
         share = rate(done["tokens"], done["step"], done["decay_from"], done["decay"])
         if share == 0.0 or time.time() > stop_at:
             break
