@@ -1,5 +1,6 @@
 use crate::command::{Home, Server, tiny_model};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 const FILE: &str = "rustygpt-starter-q8_0.gguf";
@@ -98,4 +99,21 @@ fn it_can_be_asked_by_its_name() {
     );
     let ran = home.run(&[&asked[..], &["--starter", "none"]].concat());
     assert!(ran.error().contains("rustygpt pull"), "{ran:?}");
+}
+
+#[test]
+fn the_one_that_ships_answers_what_it_knows() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../models/starter")
+        .join(FILE);
+    let asked = |question: &str| {
+        let options = ["--temperature", "0", "--starter", model.to_str().unwrap()];
+        let question = ["run", "rustygpt-starter", question];
+        let ran = Home::new().run(&[&question[..], &options[..]].concat());
+        ran.answer().to_owned()
+    };
+    let answer = asked("How do I make river water safe to drink?");
+    assert!(answer.contains("boil"), "{answer}");
+    let answer = asked("Who won the world cup in 1974?");
+    assert!(answer.contains("rustygpt pull"), "{answer}");
 }
