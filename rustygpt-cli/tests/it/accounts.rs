@@ -175,3 +175,14 @@ fn secrets_are_in_no_log_and_no_metric() {
         }
     }
 }
+
+#[test]
+fn a_task_that_is_not_there_is_told() {
+    let home = Home::new();
+    for action in ["show", "retry", "cancel"] {
+        let absent = home.run(&["tasks", action, "00000000-0000-0000-0000-000000000001"]);
+        assert_eq!(absent.error(), "error: There is no such task.");
+        let nonsense = home.run(&["tasks", action, "nonsense"]);
+        assert!(nonsense.error().contains("no id of a task"), "{nonsense:?}");
+    }
+}
