@@ -1,6 +1,7 @@
 //! Days and months of UTC, as quotas and usage count them.
 
 use crate::store::{QuotaPeriod, Timestamp};
+use rustygpt_utils::calendar::Date;
 use std::time::Duration;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -16,39 +17,17 @@ pub(crate) fn period(at: Timestamp, period: QuotaPeriod) -> (Timestamp, Timestam
     match period {
         QuotaPeriod::Day => (start, start.plus(Duration::from_secs(24 * 60 * 60))),
         QuotaPeriod::Month => {
-            let (year, month, day_of_month) = civil(start.0 / DAY);
-            let first = start.0 / DAY - (day_of_month - 1);
-            let length = days_in(year, month);
+            let date = Date::from_unix_days(start.0 / DAY);
+            let first = start.0 / DAY - (i64::from(date.day) - 1);
+            let length = days_in_month(date);
             (Timestamp(first * DAY), Timestamp((first + length) * DAY))
         }
     }
 }
 
-/// Year, month (1 to 12) and day (1 to 31) of a day counted from 1970-01-01, in the Gregorian
-/// calendar. After Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`.
-fn civil(days: i64) -> (i64, i64, i64) {
-    // Years begin in March, so that the leap day is a year's last; an era has 400 years.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    match month {
-        2 if is_leap => 29,
+fn days_in_month(date: Date) -> i64 {
+    match date.month {
+        2 if date.is_in_leap_year() => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,

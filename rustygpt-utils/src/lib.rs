@@ -1,7 +1,8 @@
-//! Mechanics without a domain word: time, randomness, ids, tasks, folders, log lines.
+//! Mechanics without a domain word: time, dates, randomness, ids, tasks, folders, log lines.
 //!
 //! Nothing here knows what a model, a message or an account is.
 
+pub mod calendar;
 pub mod clock;
 pub mod ids;
 pub mod paths;

@@ -6,6 +6,7 @@ use crate::output;
 use anyhow::Result;
 use rustygpt_orchestrator::access::{Caller, Role, Scope};
 use rustygpt_orchestrator::accounts::{Accounts, Whence};
+use rustygpt_utils::calendar::Date;
 use rustygpt_utils::tasks::Tasks;
 use std::sync::Arc;
 
@@ -67,21 +68,7 @@ pub(crate) fn scope_name(scope: Scope) -> &'static str {
 pub(crate) fn when(milliseconds: i64) -> String {
     let seconds = milliseconds.div_euclid(1000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Howard Hinnant's `civil_from_days`: years that begin in March make leap days come last.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let Date { year, month, day } = Date::from_unix_days(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }

@@ -1,5 +1,6 @@
 //! `strftime` over a UTC instant, in the C locale.
 
+use rustygpt_utils::calendar::Date;
 use std::fmt::Write;
 
 const DAYS: [&str; 7] = [
@@ -53,38 +54,25 @@ pub(in crate::prompt) fn strftime(unix_seconds: i64, format: &str) -> String {
 }
 
 impl Moment {
-    /// Days to civil date after Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
     fn from_unix(unix_seconds: i64) -> Self {
         let days = unix_seconds.div_euclid(86_400);
         let seconds = unix_seconds.rem_euclid(86_400);
-        let shifted = days + 719_468;
-        let era = shifted.div_euclid(146_097);
-        let day_of_era = shifted.rem_euclid(146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_from_march = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_from_march + 2) / 153;
-        let day = day_from_march - (153 * month_from_march + 2) / 5 + 1;
-        let month = if month_from_march < 10 {
-            month_from_march + 3
-        } else {
-            month_from_march - 9
-        };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        let is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+        let date = Date::from_unix_days(days);
+        let month = usize::from(date.month);
+        let is_after_leap_day = date.is_in_leap_year() && month > 2;
         let before_month = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334]
-            .get(month as usize - 1)
+            .get(month - 1)
             .copied()
             .unwrap_or(0);
         Self {
-            year,
-            month: month as usize,
-            day,
+            year: date.year,
+            month,
+            day: i64::from(date.day),
             hour: seconds / 3_600,
             minute: seconds / 60 % 60,
             second: seconds % 60,
             weekday: (days + 4).rem_euclid(7) as usize,
-            day_of_year: before_month + day + i64::from(is_leap && month > 2),
+            day_of_year: before_month + i64::from(date.day) + i64::from(is_after_leap_day),
         }
     }
 
