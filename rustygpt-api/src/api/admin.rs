@@ -1,6 +1,6 @@
 //! `/api/admin`: other people's accounts, the settings, the audit log.
 
-use super::auth::forbid_storing;
+use super::auth::unstored;
 use super::{PathId, id_of, views};
 use crate::caller::{Asker, Desk};
 use crate::error::ApiError;
@@ -8,7 +8,7 @@ use crate::json_body::JsonBody;
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query};
-use axum::response::{IntoResponse, NoContent, Response};
+use axum::response::{NoContent, Response};
 use rustygpt_common::accounts::{
     AccountView, AuditView, CodeAnswer, EndedAnswer, MemberAnswer, MemberChange, MemberRequest,
     Problem, SettingChange, SettingView,
@@ -62,9 +62,7 @@ fn code(code: &OneTimeCode) -> Response {
     let answer = CodeAnswer {
         code: code.reveal(),
     };
-    let mut response = Json(answer).into_response();
-    forbid_storing(&mut response);
-    response
+    unstored(Json(answer))
 }
 
 /// Lists accounts in the order of their making.
@@ -110,9 +108,7 @@ pub(crate) async fn add(
         account: views::account(account),
         code: code.map(|code| code.reveal()),
     };
-    let mut response = Json(answer).into_response();
-    forbid_storing(&mut response);
-    Ok(response)
+    Ok(unstored(Json(answer)))
 }
 
 /// Shows somebody's account.

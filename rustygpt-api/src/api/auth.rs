@@ -18,15 +18,16 @@ use rustygpt_orchestrator::accounts::{Applicant, Password, SignedIn};
 /// Somebody is in: the answer, and the cookies beside it.
 fn let_in(signed_in: SignedIn) -> Result<Response, ApiError> {
     let cookies = cookies::given(&signed_in)?.map(|value| (header::SET_COOKIE, value));
-    let mut response = (AppendHeaders(cookies), Json(views::signed_in(signed_in))).into_response();
-    forbid_storing(&mut response);
-    Ok(response)
+    let answer = (AppendHeaders(cookies), Json(views::signed_in(signed_in)));
+    Ok(unstored(answer))
 }
 
-/// Answers that hold secrets are kept by nobody in between.
-pub(super) fn forbid_storing(response: &mut Response) {
+/// An answer that holds secrets: nobody in between keeps it.
+pub(super) fn unstored(answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
     let value = http::HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, value);
+    response
 }
 
 /// Makes the first administrator of who has the code that the server printed.

@@ -1,20 +1,18 @@
 //! API keys: one's own under `/api/account/keys`, everybody's under `/api/admin`.
 
-use super::auth::forbid_storing;
+use super::auth::unstored;
 use super::{PathId, id_of, views};
 use crate::caller::{Asker, Desk};
 use crate::error::ApiError;
 use crate::json_body::JsonBody;
 use axum::Json;
-use axum::response::{IntoResponse, NoContent, Response};
+use axum::response::{NoContent, Response};
 use rustygpt_common::accounts::{KeyRequest, KeyView, NewKeyAnswer, Problem};
 use rustygpt_orchestrator::access::AccountId;
 use rustygpt_orchestrator::accounts::{ApiKeyId, ShownKey};
 
 fn shown(key: ShownKey) -> Response {
-    let mut response = Json(views::new_key(key)).into_response();
-    forbid_storing(&mut response);
-    response
+    unstored(Json(views::new_key(key)))
 }
 
 /// Lists one's keys, latest first.

@@ -1,11 +1,11 @@
 //! `/api/account/second-factor`.
 
-use super::auth::forbid_storing;
+use super::auth::unstored;
 use crate::caller::{Asker, Desk};
 use crate::error::ApiError;
 use crate::json_body::JsonBody;
 use axum::Json;
-use axum::response::{IntoResponse, NoContent, Response};
+use axum::response::{NoContent, Response};
 use rustygpt_common::accounts::{
     Confirmation, Problem, RecoveryCodesAnswer, SecondFactorOfferAnswer, SecondFactorRequest,
 };
@@ -23,9 +23,7 @@ pub(crate) async fn offer(desk: Desk, Asker(caller): Asker) -> Result<Response, 
         secret: offer.secret,
         offer: offer.offer,
     };
-    let mut response = Json(answer).into_response();
-    forbid_storing(&mut response);
-    Ok(response)
+    Ok(unstored(Json(answer)))
 }
 
 /// Sets the second factor, proved by the app's first code.
@@ -47,9 +45,7 @@ pub(crate) async fn set(
     let (accounts, password) = (&desk.accounts, Password::presented(password));
     let codes = accounts.set_second_factor(&caller, password, &offer, &code, &desk.whence);
     let recovery_codes = codes.await?.recovery_codes;
-    let mut response = Json(RecoveryCodesAnswer { recovery_codes }).into_response();
-    forbid_storing(&mut response);
-    Ok(response)
+    Ok(unstored(Json(RecoveryCodesAnswer { recovery_codes })))
 }
 
 /// Takes the second factor away.
