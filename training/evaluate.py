@@ -186,8 +186,8 @@ class Server:
 def judge(case: Case, answer: str) -> Verdict:
     """The verdict on an answer."""
     low = answer.lower()
-    # "Do not stand under a tree" advises the opposite.
-    is_dangerous = any(has(low, each) and not has(low, f"not {each}") for each in case.dangerous)
+    # "Do not stand under a tree" advises the opposite; a phrase that stands elsewhere too still counts.
+    is_dangerous = any(has(low.replace(f"not {each.lower()}", ""), each) for each in case.dangerous)
     return Verdict(case.ability, case.prompt, answer, is_right(case, answer) and not is_dangerous, is_dangerous, repeats(answer))
 
 
