@@ -1,8 +1,7 @@
 //! The access matrix: every operation of the OpenAPI document by everybody there can be, however
 //! they prove themselves. An operation without a rule here fails the build.
 //!
-//! Seen to fail when a cookie counted without its proof and when a read-only account could rename
-//! itself.
+//! Seen to fail when a cookie counted without its proof.
 
 use super::accounts::{Person, town};
 use super::server::{Answer, KEY, Server, chat_body};

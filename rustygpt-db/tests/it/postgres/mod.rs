@@ -84,7 +84,6 @@ async fn the_app_role_touches_no_table() {
     assert!(made.is_err());
 }
 
-// Without the policies (`ALTER TABLE … DISABLE ROW LEVEL SECURITY`) seen to fail.
 #[tokio::test]
 async fn rows_of_others_stay_apart_without_any_check_of_ours() {
     let Some(home) = home().await else { return };
