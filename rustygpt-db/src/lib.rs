@@ -14,4 +14,6 @@ pub mod recurrence;
 mod rows;
 pub mod sqlite;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod words;

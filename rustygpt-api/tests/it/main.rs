@@ -14,6 +14,7 @@ mod connections;
 mod embeddings;
 mod errors;
 mod guard;
+mod home;
 mod hostile;
 mod loading;
 mod log;

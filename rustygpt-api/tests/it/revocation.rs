@@ -3,6 +3,7 @@
 //! Each was seen to fail with the cancelling in `accounts/live.rs` taken out.
 
 use super::accounts::{PASSWORD, Person, problem};
+use super::home::{Home, on_both_homes};
 use super::server::{Answer, Server, Setup, chat_body};
 use futures::StreamExt;
 use reqwest::{Method, Response};
@@ -12,11 +13,18 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
+on_both_homes!(
+    demoting_disabling_and_signing_out_close_open_streams,
+    revoking_a_key_closes_its_streams_and_no_others,
+    a_revocation_by_another_process_is_seen,
+);
+
 /// A server whose model waits after its first words, and its gate.
-async fn slow_town() -> (Server, Gate) {
+async fn slow_town(home: Home) -> (Server, Gate) {
     let gate = Gate::closed();
     let mut setup = Setup::new(Script::answering("a long story ".repeat(50)).behind(&gate));
     setup.accounts = true;
+    setup.home = home;
     gate.open(3);
     (setup.start().await, gate)
 }
@@ -58,9 +66,8 @@ async fn change(server: &Server, admin: &Person, id: &str, change: Value) {
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
-#[tokio::test]
-async fn demoting_disabling_and_signing_out_close_open_streams() {
-    let (server, gate) = slow_town().await;
+async fn demoting_disabling_and_signing_out_close_open_streams(home: Home) {
+    let (server, gate) = slow_town(home).await;
     let admin = server.resident("root@example.org", Role::Admin).await;
     let bystander = server.resident("bob@example.org", Role::User).await;
     let untouched = begin(&server, &bystander.token).await;
@@ -88,9 +95,8 @@ async fn demoting_disabling_and_signing_out_close_open_streams() {
     );
 }
 
-#[tokio::test]
-async fn revoking_a_key_closes_its_streams_and_no_others() {
-    let (server, gate) = slow_town().await;
+async fn revoking_a_key_closes_its_streams_and_no_others(home: Home) {
+    let (server, gate) = slow_town(home).await;
     let ada = server.resident("ada@example.org", Role::User).await;
     let request = server.by(&ada.token, Method::POST, "/api/account/keys");
     let key = Answer::of(request.json(&json!({}))).await.json();
@@ -110,9 +116,8 @@ async fn revoking_a_key_closes_its_streams_and_no_others() {
 
 /// What another process does to the same store (the command line, a second server) is seen within
 /// moments.
-#[tokio::test]
-async fn a_revocation_by_another_process_is_seen() {
-    let (server, _gate) = slow_town().await;
+async fn a_revocation_by_another_process_is_seen(home: Home) {
+    let (server, _gate) = slow_town(home).await;
     let ada = server.resident("ada@example.org", Role::User).await;
     server.add("root@example.org", Role::Admin).await;
     let stream = begin(&server, &ada.token).await;

@@ -1,10 +1,11 @@
 //! A server of a test: its own port, its own models, a clock that stands.
 
+use super::home::Home;
 use reqwest::{Client, Method, RequestBuilder};
+use rustygpt_api::state::NewId;
 use rustygpt_api::{
     ApiParts, ApiState, HostPolicy, Networks, Origin, RequestLimits, ServeOptions, router, serve,
 };
-use rustygpt_db::sqlite::SqliteStore;
 use rustygpt_model::engine::{EmbeddingModel, LoadedModel};
 use rustygpt_model::scripted::{Script, scripted_model};
 use rustygpt_orchestrator::access::{KeyDigest, Keyring};
@@ -26,6 +27,9 @@ use tokio_util::sync::CancellationToken;
 /// The key that opens every test's server.
 pub(crate) const KEY: &str = "sk-rustygpt-test";
 
+/// When every test begins, since 1970.
+pub(crate) const NOW: Duration = Duration::from_secs(1_700_000_123);
+
 /// What a test changes of the usual server.
 pub(crate) struct Setup {
     pub(crate) models: Vec<LoadedModel>,
@@ -35,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) bounds: Bounds,
     pub(crate) aliases: Vec<(&'static str, &'static str)>,
     pub(crate) accounts: bool,
+    /// Where they are kept.
+    pub(crate) home: Home,
     pub(crate) keyless: bool,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) public_url: Option<&'static str>,
@@ -42,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) trusted_proxies: Networks,
     pub(crate) limits: RequestLimits,
     pub(crate) options: ServeOptions,
+    /// Makes ids; otherwise they are counted.
+    pub(crate) new_id: Option<NewId>,
 }
 
 impl Setup {
@@ -53,6 +61,7 @@ impl Setup {
             bounds: Bounds::default(),
             aliases: vec![("gpt-4o", "parrot")],
             accounts: false,
+            home: Home::Sqlite,
             keyless: false,
             allowed_hosts: Vec::new(),
             public_url: None,
@@ -60,6 +69,7 @@ impl Setup {
             trusted_proxies: Networks::default(),
             limits: RequestLimits::default(),
             options: ServeOptions::default(),
+            new_id: None,
         }
     }
 
@@ -67,7 +77,7 @@ impl Setup {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let tasks = Tasks::new();
-        let clock = Arc::new(ManualClock::at(Duration::from_secs(1_700_000_123)));
+        let clock = Arc::new(ManualClock::at(NOW));
         let mut models = Models::within(self.bounds, Arc::clone(&clock) as _, tasks.clone());
         for model in &self.models {
             models.insert(model.clone(), 1_700_000_000).unwrap();
@@ -84,10 +94,13 @@ impl Setup {
         let all_models = Arc::new(models);
         let ending = self.options.ending.clone();
         let people = match self.accounts {
-            true => Some(People::open(Arc::clone(&clock), &tasks, ending).await),
+            true => Some(People::open(&self.home, Arc::clone(&clock), &tasks, ending).await),
             false => None,
         };
         let count = AtomicU64::new(0);
+        let counted: NewId = Arc::new(move |prefix| {
+            Ok(format!("{prefix}{}", count.fetch_add(1, Ordering::Relaxed)))
+        });
         let state = ApiState::new(ApiParts {
             models: Arc::clone(&all_models),
             keyring: Keyring::new([KeyDigest::of(KEY)]),
@@ -98,9 +111,7 @@ impl Setup {
             trusted_proxies: self.trusted_proxies,
             limits: self.limits,
             clock: Arc::clone(&clock) as _,
-            new_id: Arc::new(move |prefix| {
-                Ok(format!("{prefix}{}", count.fetch_add(1, Ordering::Relaxed)))
-            }),
+            new_id: self.new_id.unwrap_or(counted),
             tasks: tasks.clone(),
             ending: self.options.ending.clone(),
         });
@@ -141,20 +152,23 @@ pub(crate) struct Server {
 pub(crate) struct People {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) store: Arc<dyn Store>,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl People {
-    async fn open(clock: Arc<ManualClock>, tasks: &Tasks, ending: CancellationToken) -> Self {
+    async fn open(
+        home: &Home,
+        clock: Arc<ManualClock>,
+        tasks: &Tasks,
+        ending: CancellationToken,
+    ) -> Self {
         // Real parameters would make every test wait for what no test looks at.
         let cheap = Cost {
             memory_kib: 8,
             passes: 1,
             lanes: 1,
         };
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("rustygpt.db");
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).await.unwrap());
+        let (store, folder) = home.open().await;
         let accounts = Arc::new(Accounts::new(AccountsParts {
             store: Arc::clone(&store),
             clock,
