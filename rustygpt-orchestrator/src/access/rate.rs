@@ -1,8 +1,9 @@
 //! How often somebody may ask: a bucket per key and per address.
 //!
 //! The generic cell rate algorithm: a bucket is one point in time, the moment at which it would be
-//! full again. Written here rather than taken from the `governor` crate because every key has a
-//! rate of its own, answers tell how much is left of it, and the house's clock tells the time.
+//! full again. Not the `governor` crate's: its limiters have one quota each, fixed when they are
+//! made, while here every key has its own and an administrator changes them under way; and its
+//! answers do not tell when a bucket is full again, which `x-ratelimit-reset-requests` says.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -68,25 +69,6 @@ impl Bucket {
             Duration::ZERO
         } else {
             full_at.saturating_sub(now + rate.per)
-        };
-        self.standing(rate, now, is_within, retry_after)
-    }
-
-    /// Takes `amount` out, whether they are there or not: for what is known only afterwards.
-    pub fn charge(&mut self, rate: Rate, amount: u32, now: Duration) {
-        self.full_at = self.full_at.max(now) + rate.time_of(amount);
-    }
-
-    /// Whether anything is left.
-    #[must_use]
-    pub fn look(&self, rate: Rate, now: Duration) -> Standing {
-        let owed = self.full_at.saturating_sub(now + rate.per);
-        let one_more = self.full_at.max(now) + rate.time_of(1);
-        let is_within = one_more <= now + rate.per;
-        let retry_after = if is_within {
-            Duration::ZERO
-        } else {
-            owed + rate.time_of(1)
         };
         self.standing(rate, now, is_within, retry_after)
     }
@@ -185,18 +167,6 @@ mod tests {
         assert!(bucket.take(RATE, 1, at(1)).is_within);
         assert!(!bucket.take(RATE, 1, at(1)).is_within);
         assert_eq!(bucket.take(RATE, 1, at(3600)).remaining, 59);
-    }
-
-    #[test]
-    fn what_is_charged_afterwards_may_be_more_than_there_was() {
-        let mut bucket = Bucket::default();
-        assert!(bucket.look(RATE, at(0)).is_within);
-        bucket.charge(RATE, 90, at(0));
-        let standing = bucket.look(RATE, at(0));
-        assert_eq!((standing.is_within, standing.remaining), (false, 0));
-        assert_eq!(standing.retry_after, Duration::from_secs(31));
-        assert!(!bucket.look(RATE, at(30)).is_within);
-        assert!(bucket.look(RATE, at(31)).is_within);
     }
 
     #[test]
