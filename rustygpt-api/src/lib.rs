@@ -9,6 +9,7 @@
 mod api;
 mod caller;
 mod cookies;
+mod docs;
 mod error;
 mod health;
 mod json_body;

@@ -3,7 +3,7 @@
 use crate::caller::Asker;
 use crate::cookies;
 use crate::error::ApiError;
-use crate::{api, health, metrics, status, v1};
+use crate::{api, docs, health, metrics, status, v1};
 use axum::Json;
 use rustygpt_common::accounts::Problem;
 use rustygpt_common::openai::{ChatCompletionChunk, ErrorEnvelope};
@@ -33,6 +33,8 @@ use utoipa::{Modify, OpenApi};
         status::show,
         metrics::show,
         show,
+        docs::show,
+        docs::file,
         api::auth::owner,
         api::auth::sign_up,
         api::auth::sign_in,

@@ -2,7 +2,7 @@
 
 use crate::error::ApiError;
 use crate::state::ApiState;
-use crate::{api, health, metrics, middleware, openapi, status, v1};
+use crate::{api, docs, health, metrics, middleware, openapi, status, v1};
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use rustygpt_common::error_code::ErrorCode;
@@ -19,7 +19,7 @@ fn table() -> impl Iterator<Item = Route> {
         .chain(administration())
 }
 
-fn openai_and_server() -> [Route; 9] {
+fn openai_and_server() -> [Route; 11] {
     [
         (routes::CHAT_COMPLETIONS, post(v1::chat_completions::create)),
         (routes::EMBEDDINGS, post(v1::embeddings::create)),
@@ -31,6 +31,8 @@ fn openai_and_server() -> [Route; 9] {
         (routes::STATUS, get(status::show)),
         (routes::METRICS, get(metrics::show)),
         (routes::OPENAPI, get(openapi::show)),
+        (routes::DOCS, get(docs::show)),
+        ("/docs/{file}", get(docs::file)),
     ]
 }
 

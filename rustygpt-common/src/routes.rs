@@ -18,6 +18,8 @@ pub const STATUS: &str = "/status";
 pub const METRICS: &str = "/metrics";
 /// Describes every route.
 pub const OPENAPI: &str = "/openapi.json";
+/// Shows that description to people; the page's files follow after a slash.
+pub const DOCS: &str = "/docs";
 
 /// Ways in: the routes that make a caller of somebody who is none yet.
 pub mod entrance {
@@ -43,7 +45,13 @@ pub const API_PREFIX: &str = "/api/";
 /// Whether a route needs neither key nor sign-in.
 #[must_use]
 pub fn is_public(path: &str) -> bool {
-    [HEALTH, READY].contains(&path) || entrance::ALL.contains(&path)
+    [HEALTH, READY].contains(&path) || entrance::ALL.contains(&path) || is_page(path)
+}
+
+/// Whether a route belongs to the page of the document.
+fn is_page(path: &str) -> bool {
+    path.strip_prefix(DOCS)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether a route has a model compute, which counts against a key's rate and quota.

@@ -11,6 +11,7 @@ mod access;
 mod accounts;
 mod chat;
 mod connections;
+mod docs;
 mod embeddings;
 mod errors;
 mod guard;
