@@ -8,6 +8,7 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rustygpt_common::error_code::ErrorCode;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::error::Error;
 
 /// How deep JSON may nest.
@@ -101,7 +102,7 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        refusal(&path, error.inner())
+        refusal(without_clients_names(&path), error.inner())
     })?;
     deserializer.end().map_err(|error| refusal("", &error))?;
     Ok(value)
@@ -163,6 +164,7 @@ fn refusal(path: &str, error: &serde_json::Error) -> ApiError {
         let message = format!("Missing required parameter: '{param}'.");
         return ApiError::at(ErrorCode::MissingRequiredParameter, param, message);
     }
+    let what = &without_text(what);
     let code = if what.starts_with("invalid type") {
         ErrorCode::InvalidType
     } else {
@@ -174,10 +176,53 @@ fn refusal(path: &str, error: &serde_json::Error) -> ApiError {
     ApiError::at(code, path, format!("'{path}' is not as expected: {what}."))
 }
 
+/// A path as far as its names are ours: it goes into the log, where no word of a request belongs.
+fn without_clients_names(path: &str) -> &str {
+    // The one field of a request whose keys are its client's and whose values are typed.
+    const KEYED_BY_CLIENT: &str = "logit_bias";
+    match path.strip_prefix(KEYED_BY_CLIENT) {
+        Some(_) => KEYED_BY_CLIENT,
+        None => path,
+    }
+}
+
+/// A parser's complaint without the text that it quotes: that may be a password in a wrong place,
+/// and clients write what they are answered into their logs.
+fn without_text(what: &str) -> Cow<'_, str> {
+    const BEFORE: &str = ": string \"";
+    let Some(begin) = what.find(BEFORE) else {
+        return what.into();
+    };
+    match what.rfind("\", expected ") {
+        Some(end) => {
+            let before = &what[..begin + BEFORE.len() - 2];
+            format!("{before}{}", &what[end + 1..]).into()
+        }
+        None => what.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rustygpt_common::openai::ChatRequest;
+
+    #[test]
+    fn what_was_sent_is_not_repeated() {
+        for (text, told) in [
+            (
+                r#"{"model":["x"],"messages":"my \", expected secret"}"#,
+                "'model' is not as expected: invalid type: sequence, expected a string.",
+            ),
+            (
+                r#"{"messages":"my \", expected secret"}"#,
+                "'messages' is not as expected: invalid type: string, expected a sequence.",
+            ),
+        ] {
+            let envelope = parse::<ChatRequest>(text).unwrap_err().envelope();
+            assert_eq!(envelope.error.message, told);
+        }
+    }
 
     fn error(text: &str) -> (String, Option<String>) {
         let envelope = parse::<ChatRequest>(text).unwrap_err().envelope();
@@ -217,6 +262,11 @@ mod tests {
                 r#"{"model":"m","messages":[],"seed":9223372036854775808}"#,
                 "invalid_value",
                 "seed",
+            ),
+            (
+                r#"{"model":"m","messages":[],"logit_bias":{"my secret":"x"}}"#,
+                "invalid_type",
+                "logit_bias",
             ),
             (
                 r#"{"model":"m","messages":[],"stop":{}}"#,

@@ -33,6 +33,10 @@ pub enum LogError {
 /// Starts logging for the whole process. `filter` is a level (`info`) or a list of
 /// `target=level` directives as `tracing_subscriber` reads them.
 ///
+/// From now on a panic is told as a log line that says where it happened and not what it said:
+/// messages of panics quote the text that was being cut or parsed, which may be somebody's prompt
+/// or password.
+///
 /// # Errors
 /// [`LogError`] for an invalid filter or a second start.
 pub fn start(filter: &str, format: LogFormat) -> Result<(), LogError> {
@@ -50,7 +54,16 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), LogError> {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
-    outcome.map_err(|_| LogError::AlreadyRunning)
+    outcome.map_err(|_| LogError::AlreadyRunning)?;
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        tracing::error!(
+            place = panic.location().map(tracing::field::display),
+            thread = thread.name(),
+            "panicked"
+        );
+    }));
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 mod access;
 mod accounts;
+mod canary;
 mod chat;
 mod connections;
 mod docs;
@@ -22,6 +23,7 @@ mod log;
 mod matrix;
 mod overload;
 mod raw;
+mod restart;
 mod revocation;
 mod routes;
 mod server;
