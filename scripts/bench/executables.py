@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BENCHES = ("clock", "engine", "forward", "gateway", "template", "tokenizer")
+BENCHES = ("accounts", "clock", "engine", "forward", "gateway", "template", "tokenizer")
 
 
 @functools.cache

@@ -14,6 +14,7 @@
 #   turns     the second turn of a long conversation, beside llama-server
 #   deep      long contexts
 #   own       the benchmarks that have no peer
+#   accounts  to know who asks and whether they may, on both homes of the store; 200 sign-ins at once
 #   overload  three times as many requests as can be answered
 #   soak      an hour of everything at random
 #
@@ -29,7 +30,7 @@ cd "$(dirname "$0")/../.."
 . scripts/lib.sh
 
 out=docs/performance
-phases=build,forward,load,gateway,tokenize,template,turns,deep,own,overload
+phases=build,forward,load,gateway,tokenize,template,turns,deep,own,accounts,overload
 peer=
 models=
 vocabularies=
@@ -146,6 +147,11 @@ rustygpt-model tokenizer
 END
 }
 
+accounts() {
+    need_postgres
+    measured accounts.py accounts.json "$(if_quick --quick --)"
+}
+
 overload() {
     # shellcheck disable=SC2046
     measured overload.py overload.json $(if_quick --peak-seconds 3 --seconds 6 --) "$models/llama-tiny.f16.gguf"
@@ -158,7 +164,7 @@ soak() {
 
 for phase in ${phases//,/ }; do
     case $phase in
-        build | own) ;;
+        build | own | accounts) ;;
         tokenize) [ -n "$vocabularies" ] || { say "$phase: no --vocabularies" && continue; } ;;
         template) [ -n "$templates" ] && [ -n "$models" ] || { say "$phase: no --templates or no --models" && continue; } ;;
         forward | load | gateway | turns | deep | overload | soak) [ -n "$models" ] || { say "$phase: no --models" && continue; } ;;
