@@ -26,20 +26,31 @@ use rustygpt_utils::clock::SystemClock;
 use rustygpt_utils::ids;
 use rustygpt_utils::paths;
 use rustygpt_utils::tasks::Tasks;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Renders templates in processes of this same program, with bounded time and memory.
+/// Renders templates in processes of this same program, with bounded time and memory, and without
+/// what our environment says: the templates are strangers', and any variable may hold a secret.
 pub(crate) fn renderer() -> Result<Renderer> {
     let program = std::env::current_exe().context("cannot find the program itself")?;
     let arguments = vec!["render-worker".into()];
-    Ok(Renderer::Process(RenderProcess::new(
-        program,
-        arguments,
-        RenderLimits::default(),
-    )))
+    // What a program may need to be started at all, and to say which of its lines were reached.
+    let is_needed = |name: &str| {
+        ["PATH", "SYSTEMROOT", "LLVM_PROFILE_FILE"].contains(&name)
+            || name.starts_with("LD_")
+            || name.starts_with("DYLD_")
+    };
+    // A process inherits what is not said otherwise: a value is taken away by an empty one.
+    let emptied = std::env::vars_os()
+        .filter(|(name, _)| !name.to_str().is_some_and(is_needed))
+        .map(|(name, _)| (name, OsString::new()))
+        .collect();
+    let limits = RenderLimits::default();
+    let process = RenderProcess::with_environment(program, arguments, emptied, limits);
+    Ok(Renderer::Process(process))
 }
 
 /// The tokenizer of an opened model, or of a file that holds a vocabulary only.

@@ -146,6 +146,11 @@ impl Server {
         self.url.split_once("://").unwrap().1
     }
 
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn port(&self) -> &str {
         self.address().rsplit_once(':').unwrap().1
     }

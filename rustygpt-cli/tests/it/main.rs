@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod canary;
 mod chat;
 mod command;
 mod config;
