@@ -151,15 +151,19 @@ impl ApiError {
             | ErrorCode::ContextLengthExceeded
             | ErrorCode::InvalidPrompt
             | ErrorCode::ModelNotSupported
+            | ErrorCode::SignInLost
             | ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
             ErrorCode::InvalidApiKey
             | ErrorCode::SignInRefused
             | ErrorCode::SecondFactorRequired
+            | ErrorCode::IdentityRefused
             | ErrorCode::SignedOut => StatusCode::UNAUTHORIZED,
             ErrorCode::PermissionDenied
             | ErrorCode::HostNotAllowed
             | ErrorCode::OriginNotAllowed
             | ErrorCode::SignUpClosed
+            | ErrorCode::IssuerRefused
+            | ErrorCode::EmailUnverified
             | ErrorCode::InsecureConnection => StatusCode::FORBIDDEN,
             ErrorCode::Conflict => StatusCode::CONFLICT,
             ErrorCode::ModelNotFound | ErrorCode::NotFound => StatusCode::NOT_FOUND,
@@ -171,6 +175,7 @@ impl ApiError {
             ErrorCode::QueueFull | ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::IssuerUnavailable => StatusCode::BAD_GATEWAY,
         }
     }
 }
@@ -193,6 +198,15 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(Refused(self));
         response
     }
+}
+
+/// Leads a browser on to another address by GET.
+///
+/// # Errors
+/// An address that no header can hold.
+pub(crate) fn see_other(to: &str) -> Result<Response, ApiError> {
+    let to = HeaderValue::from_str(to).map_err(ApiError::internal)?;
+    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response())
 }
 
 /// Writes a failed response as a problem document (RFC 9457); leaves others as they are.
@@ -251,6 +265,14 @@ impl From<UseCaseError> for ApiError {
             }
             UseCaseError::SignedOut => Self::new(ErrorCode::SignedOut, message),
             UseCaseError::SignUpClosed => Self::new(ErrorCode::SignUpClosed, message),
+            UseCaseError::SignInLost => Self::new(ErrorCode::SignInLost, message),
+            UseCaseError::IssuerRefused => Self::new(ErrorCode::IssuerRefused, message),
+            UseCaseError::IdentityRefused => Self::new(ErrorCode::IdentityRefused, message),
+            UseCaseError::EmailUnverified => Self::new(ErrorCode::EmailUnverified, message),
+            UseCaseError::IssuerUnavailable(inside) => Self {
+                inside: Some(Arc::from(inside)),
+                ..Self::new(ErrorCode::IssuerUnavailable, message)
+            },
             UseCaseError::Busy { retry_after, .. } => {
                 Self::too_much(ErrorCode::RateLimited, message, retry_after)
             }

@@ -64,7 +64,8 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-async fn read(request: Request, state: &ApiState) -> Result<String, ApiError> {
+/// Reads a body, bounded in size and time.
+pub(crate) async fn read(request: Request, state: &ApiState) -> Result<String, ApiError> {
     let limit = state.limits.body_bytes;
     let too_large = || {
         let message = format!("The body is too large: at most {limit} bytes are accepted.");

@@ -36,8 +36,8 @@ fn openai_and_server() -> [Route; 11] {
     ]
 }
 
-fn entrances_and_own_account() -> [Route; 19] {
-    use api::{account, auth, keys, second_factor, sign_ins};
+fn entrances_and_own_account() -> [Route; 25] {
+    use api::{account, auth, elsewhere, identities, keys, second_factor, sign_ins};
     use routes::entrance;
     [
         (entrance::OWNER, post(auth::owner)),
@@ -47,6 +47,18 @@ fn entrances_and_own_account() -> [Route; 19] {
         (entrance::REFRESH, post(auth::refresh)),
         (entrance::RESET, post(auth::reset)),
         ("/api/auth/sign-out", post(auth::sign_out)),
+        (routes::elsewhere::ISSUERS, get(elsewhere::issuers)),
+        ("/api/auth/with/{issuer}", get(elsewhere::begin)),
+        (
+            "/api/auth/with/{issuer}/return",
+            get(elsewhere::come_back).post(elsewhere::come_back_by_form),
+        ),
+        (entrance::FINISH, post(elsewhere::finish)),
+        (
+            "/api/account/identities",
+            get(identities::list).post(identities::link),
+        ),
+        ("/api/account/identities/{id}", delete(identities::unlink)),
         ("/api/account", get(account::show).put(account::rename)),
         ("/api/account/delete", post(account::delete)),
         ("/api/account/export", get(account::export)),

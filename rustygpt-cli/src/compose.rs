@@ -6,10 +6,11 @@ mod prompt_cache;
 pub(crate) use models::{footprint, gather_models, least_bytes, load_language_model};
 
 use crate::config::Settings;
+use crate::config::issuers::IssuerChoice;
 use crate::config::settings::{ModelChoice, StorePlace};
 use crate::faults::ModelFact;
-use crate::{models_on_disk, root_secret, starter};
-use anyhow::{Context as _, Result, bail};
+use crate::{models_on_disk, network, root_secret, starter};
+use anyhow::{Context as _, Result, anyhow, bail};
 use rustygpt_api::listener::tls;
 use rustygpt_api::{ApiParts, ApiState, HostPolicy, Networks, Origin, RequestLimits, ServeOptions};
 use rustygpt_db::postgres::PostgresStore;
@@ -20,7 +21,9 @@ use rustygpt_model::prompt::{ChatTemplate, RenderLimits, RenderProcess, Renderer
 use rustygpt_model::tokenizer::Tokenizer;
 use rustygpt_model::weights::{ModelFiles, Source};
 use rustygpt_orchestrator::access::{KeyDigest, Keyring};
-use rustygpt_orchestrator::accounts::{Accounts, AccountsParts, Cost, Passwords, Store};
+use rustygpt_orchestrator::accounts::{
+    Accounts, AccountsParts, Cost, Issuers, Passwords, Store, WireLimits,
+};
 use rustygpt_orchestrator::models::Models;
 use rustygpt_utils::clock::SystemClock;
 use rustygpt_utils::ids;
@@ -102,13 +105,15 @@ pub(crate) async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>> {
     Ok(Arc::new(store))
 }
 
-/// The use-cases of accounts over an open store. Streams end with `ending`.
+/// The use-cases of accounts over an open store. Streams end with `ending`; `issuers` are the
+/// server's alone.
 ///
 /// # Errors
 /// A root secret that cannot be read or made.
 pub(crate) fn accounts(
     settings: &Settings,
     store: Arc<dyn Store>,
+    issuers: Issuers,
     tasks: &Tasks,
     ending: CancellationToken,
 ) -> Result<Arc<Accounts>> {
@@ -117,9 +122,24 @@ pub(crate) fn accounts(
         clock: Arc::new(SystemClock),
         passwords: Passwords::new(Cost::OWASP, tasks.clone())?,
         secrets: root_secret::read_or_create(&settings.root_secret_file())?,
+        issuers,
         tasks: tasks.clone(),
         ending,
     })))
+}
+
+/// The issuers of the settings; none of them can be reached offline.
+fn issuers(settings: &Settings) -> Result<Issuers> {
+    if settings.issuers.is_empty() || settings.offline {
+        return Ok(Issuers::default());
+    }
+    let url = settings.public_url.as_ref();
+    let url = url.context("issuer: people must come back, so public_url must be set")?;
+    let choices = settings.issuers.iter().map(IssuerChoice::settings);
+    let choices = choices.collect::<Result<_>>()?;
+    network::use_ring();
+    Issuers::new(url, choices, WireLimits::default())
+        .map_err(|(id, error)| anyhow!("the issuer '{id}': {error}"))
 }
 
 /// What `serve` runs: the router and how to serve it.
@@ -153,7 +173,8 @@ pub(crate) fn server(
             .transpose()?,
         ..ServeOptions::default()
     };
-    let accounts = accounts(settings, store, tasks, options.ending.clone())?;
+    let ending = options.ending.clone();
+    let accounts = accounts(settings, store, issuers(settings)?, tasks, ending)?;
     let parts = ApiParts {
         models,
         accounts: Some(Arc::clone(&accounts)),

@@ -1,5 +1,6 @@
-//! The one place that builds an HTTP client, so that `--offline` and the rule about redirects
-//! hold everywhere.
+//! The one place of the command line that builds an HTTP client, so that `--offline` and the rule
+//! about redirects hold everywhere. The server's own way out, to issuers, is `accounts/oauth/wire`
+//! of `rustygpt-orchestrator`.
 
 use anyhow::{Context as _, Result};
 use reqwest::redirect::Policy;
@@ -9,9 +10,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// A transfer that brings nothing for so long is dead.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-fn builder() -> reqwest::ClientBuilder {
+/// Has `ring` do the cryptography of connections; comes before every client.
+pub(crate) fn use_ring() {
     // Fails only if one is installed already, which is what we want.
     drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    use_ring();
     reqwest::Client::builder()
         .user_agent(concat!("rustygpt/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)

@@ -54,6 +54,16 @@ pub enum ErrorCode {
     SignUpClosed,
     /// Secrets would travel in the clear.
     InsecureConnection,
+    /// A sign-in elsewhere was not begun by this browser, was used, or is too old.
+    SignInLost,
+    /// The issuer did not let its visitor in, or they did not want to.
+    IssuerRefused,
+    /// What the issuer answered does not prove who somebody is.
+    IdentityRefused,
+    /// The issuer does not say that the e-mail address is its visitor's own.
+    EmailUnverified,
+    /// The issuer does not answer, or not as it should.
+    IssuerUnavailable,
     /// It contradicts what is there.
     Conflict,
     /// Too many requests in too short a time.
@@ -96,6 +106,11 @@ impl ErrorCode {
             Self::SignedOut => "signed_out",
             Self::SignUpClosed => "sign_up_closed",
             Self::InsecureConnection => "insecure_connection",
+            Self::SignInLost => "sign_in_lost",
+            Self::IssuerRefused => "issuer_refused",
+            Self::IdentityRefused => "identity_refused",
+            Self::EmailUnverified => "email_unverified",
+            Self::IssuerUnavailable => "issuer_unavailable",
             Self::Conflict => "conflict",
             Self::RateLimited => "rate_limit_exceeded",
             Self::QueueFull => "queue_full",
@@ -111,14 +126,17 @@ impl ErrorCode {
             Self::InvalidApiKey
             | Self::SignInRefused
             | Self::SecondFactorRequired
-            | Self::SignedOut => "authentication_error",
+            | Self::SignedOut
+            | Self::IdentityRefused => "authentication_error",
             Self::PermissionDenied
             | Self::HostNotAllowed
             | Self::OriginNotAllowed
             | Self::SignUpClosed
-            | Self::InsecureConnection => "permission_error",
+            | Self::InsecureConnection
+            | Self::IssuerRefused
+            | Self::EmailUnverified => "permission_error",
             Self::QueueFull | Self::RateLimited => "rate_limit_error",
-            Self::Unavailable | Self::Internal => "server_error",
+            Self::Unavailable | Self::IssuerUnavailable | Self::Internal => "server_error",
             _ => "invalid_request_error",
         }
     }

@@ -88,6 +88,21 @@ pub enum UseCaseError {
     /// Nobody may sign up, or only who was invited.
     #[error("Accounts are made by an administrator or by invitation here.")]
     SignUpClosed,
+    /// A return from an issuer that this browser did not set out for, or not any more.
+    #[error("This sign-in was not begun in this browser, was used, or is too old. Begin again.")]
+    SignInLost,
+    /// The issuer did not let its visitor in, or they did not want to.
+    #[error("You were not signed in there. Begin again, or sign in another way.")]
+    IssuerRefused,
+    /// What the issuer answered does not prove who somebody is.
+    #[error("What came back does not prove who you are. Begin again.")]
+    IdentityRefused,
+    /// The issuer does not say that the e-mail address is its visitor's own.
+    #[error("Confirm your e-mail address there first: without that no account is made here.")]
+    EmailUnverified,
+    /// The issuer does not answer, or not as it should; the inside is for the log.
+    #[error("The other side does not answer as it should; try again soon.")]
+    IssuerUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Too much at once.
     #[error("{message}")]
     Busy {

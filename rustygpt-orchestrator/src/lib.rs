@@ -1,4 +1,4 @@
-//! Every use-case: no HTTP, no SQL, no tensors.
+//! Every use-case: no HTTP is served, no SQL, no tensors.
 //!
 //! The first line of every use-case is [`access::authorize`]; what a caller may not see does not
 //! exist for them.

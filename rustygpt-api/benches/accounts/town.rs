@@ -5,7 +5,7 @@ use rustygpt_db::sqlite::SqliteStore;
 use rustygpt_db::testing;
 use rustygpt_orchestrator::access::{AccountId, Caller, Role, Scope};
 use rustygpt_orchestrator::accounts::{
-    Accounts, AccountsParts, Cost, KeyWish, NewMember, Password, Passwords, RootSecrets, SignedIn,
+    Accounts, AccountsParts, Cost, Issuers, KeyWish, NewMember, Password, Passwords, RootSecrets, SignedIn,
     Store, Whence,
 };
 use rustygpt_utils::clock::SystemClock;
@@ -56,6 +56,7 @@ impl Town {
             clock: Arc::new(SystemClock),
             passwords: Passwords::new(Cost::OWASP, tasks.clone()).expect("randomness"),
             secrets: RootSecrets::generate().expect("randomness"),
+            issuers: Issuers::default(),
             tasks: tasks.clone(),
             ending: ending.clone(),
         });

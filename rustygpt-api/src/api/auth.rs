@@ -16,7 +16,7 @@ use rustygpt_orchestrator::UseCaseError;
 use rustygpt_orchestrator::accounts::{Applicant, Password, SignedIn};
 
 /// Somebody is in: the answer, and the cookies beside it.
-fn let_in(signed_in: SignedIn) -> Result<Response, ApiError> {
+pub(super) fn let_in(signed_in: SignedIn) -> Result<Response, ApiError> {
     let cookies = cookies::given(&signed_in)?.map(|value| (header::SET_COOKIE, value));
     let answer = (AppendHeaders(cookies), Json(views::signed_in(signed_in)));
     Ok(unstored(answer))

@@ -3,6 +3,8 @@
 pub(crate) mod account;
 pub(crate) mod admin;
 pub(crate) mod auth;
+pub(crate) mod elsewhere;
+pub(crate) mod identities;
 pub(crate) mod keys;
 pub(crate) mod second_factor;
 pub(crate) mod sign_ins;

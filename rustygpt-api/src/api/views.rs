@@ -7,9 +7,9 @@ use rustygpt_common::accounts::{
 };
 use rustygpt_orchestrator::access::{Role, Scope};
 use rustygpt_orchestrator::accounts::{
-    Account, AccountState, AuditEntry, AuditOutcome, Export, Identity, KeptKey, KeyWish, Quota,
-    QuotaPeriod, Session, SessionId, ShownKey, ShownSetting, SignedIn, Task, TaskState, Timestamp,
-    UsageDay,
+    Account, AccountState, AuditEntry, AuditOutcome, Export, KeptKey, KeyWish, LinkedIdentity,
+    Quota, QuotaPeriod, Session, SessionId, ShownKey, ShownSetting, SignedIn, Task, TaskState,
+    Timestamp, UsageDay,
 };
 
 fn seconds(time: Timestamp) -> i64 {
@@ -160,6 +160,7 @@ pub(super) fn audit(entry: AuditEntry) -> AuditView {
         outcome: outcome.to_owned(),
         request: entry.request,
         address: entry.address,
+        detail: entry.detail,
         hash: entry
             .hash
             .iter()
@@ -168,17 +169,26 @@ pub(super) fn audit(entry: AuditEntry) -> AuditView {
     }
 }
 
-pub(super) fn export(export: Export, this_one: Option<SessionId>) -> ExportAnswer {
-    let identity = |identity: Identity| IdentityView {
+pub(super) fn identity(linked: LinkedIdentity) -> IdentityView {
+    let identity = linked.identity;
+    IdentityView {
+        id: linked.id.to_string(),
         issuer: identity.issuer,
         subject: identity.subject,
         email: identity.email,
         linked: seconds(identity.linked_at),
-    };
+    }
+}
+
+pub(super) fn export(export: Export, this_one: Option<SessionId>) -> ExportAnswer {
     let sessions = export.sessions.into_iter();
     ExportAnswer {
         account: account(export.account),
-        identities: export.identities.into_iter().map(identity).collect(),
+        identities: export
+            .identities
+            .into_iter()
+            .map(|one| identity(one.into()))
+            .collect(),
         sign_ins: sessions.map(|session| sign_in(session, this_one)).collect(),
         keys: export.keys.into_iter().map(key).collect(),
         usage: export.usage.into_iter().map(usage).collect(),

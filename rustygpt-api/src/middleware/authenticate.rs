@@ -29,7 +29,7 @@ pub(crate) async fn identify(
 ) -> Result<Response, ApiError> {
     let path = request.uri().path();
     if routes::is_public(path) {
-        if routes::entrance::ALL.contains(&path) {
+        if routes::is_entrance(path) {
             bound_attempts(&state, &request)?;
         }
         return Ok(next.run(request).await);

@@ -7,10 +7,13 @@ use crate::state::ApiState;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, header, request};
+use http::{HeaderMap, HeaderName, Method, header, request};
 use rustygpt_common::error_code::ErrorCode;
+use rustygpt_common::routes;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Refuses requests for other hosts and from pages of other origins.
 pub(crate) async fn check_host_and_origin(
@@ -29,7 +32,9 @@ pub(crate) async fn check_host_and_origin(
              --allowed-host NAME.",
         ));
     }
-    check_origin(&state, &parts.headers, &host, forwarded.is_encrypted)?;
+    if !is_return(&state, &parts) {
+        check_origin(&state, &parts.headers, &host, forwarded.is_encrypted)?;
+    }
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
@@ -56,6 +61,36 @@ fn requested_host(parts: &request::Parts, forwarded: &Forwarded) -> Result<Strin
         (None, None) => return Err(refuse("There is no Host header.")),
     };
     Ok(forwarded.host.clone().unwrap_or_else(|| direct.to_owned()))
+}
+
+/// Whether a page of an issuer leads somebody back here: a page that opens, by a link, or by a form
+/// that the issuer's own page posts where it knows no other way. Everything else about a return
+/// comes from another site as well and is refused as usual.
+///
+/// What lets this through is no more than a way to the handler: it takes nothing that this very
+/// browser did not set out for.
+fn is_return(state: &ApiState, parts: &request::Parts) -> bool {
+    let Some(issuer) = routes::elsewhere::returns_from(parts.uri.path()) else {
+        return false;
+    };
+    let tells = |name: HeaderName, expected: &[u8]| {
+        let mut values = parts.headers.get_all(name).iter();
+        values.all(|value| value.as_bytes() == expected)
+    };
+    // No frame, no picture, no script: a page of its own. Old browsers say nothing.
+    if !tells(SEC_FETCH_MODE, b"navigate") || !tells(SEC_FETCH_DEST, b"document") {
+        return false;
+    }
+    let mut origins = parts.headers.get_all(header::ORIGIN).iter();
+    match (&parts.method, origins.next(), origins.next()) {
+        (&Method::GET, None, None) => true,
+        (&Method::POST, Some(origin), None) => {
+            let accounts = state.accounts.as_ref();
+            let posts_from = accounts.and_then(|accounts| accounts.issuers().posts_from(issuer));
+            posts_from.is_some_and(|known| known.as_bytes() == origin.as_bytes())
+        }
+        _ => false,
+    }
 }
 
 fn check_origin(

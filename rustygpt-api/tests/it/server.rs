@@ -10,7 +10,8 @@ use rustygpt_model::engine::{EmbeddingModel, LoadedModel};
 use rustygpt_model::scripted::{Script, scripted_model};
 use rustygpt_orchestrator::access::{KeyDigest, Keyring};
 use rustygpt_orchestrator::accounts::{
-    Accounts, AccountsParts, Cost, Passwords, RootSecrets, Store,
+    Accounts, AccountsParts, Cost, IssuerSettings, Issuers, Passwords, RootSecrets, Store,
+    WireLimits,
 };
 use rustygpt_orchestrator::models::{Bounds, Models, Offer};
 use rustygpt_utils::clock::ManualClock;
@@ -41,6 +42,9 @@ pub(crate) struct Setup {
     pub(crate) accounts: bool,
     /// Where they are kept.
     pub(crate) home: Home,
+    /// Who vouches for people; needs a public address.
+    pub(crate) issuers: Vec<IssuerSettings>,
+    pub(crate) wire: WireLimits,
     pub(crate) keyless: bool,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) public_url: Option<&'static str>,
@@ -62,6 +66,8 @@ impl Setup {
             aliases: vec![("gpt-4o", "parrot")],
             accounts: false,
             home: Home::Sqlite,
+            issuers: Vec::new(),
+            wire: WireLimits::default(),
             keyless: false,
             allowed_hosts: Vec::new(),
             public_url: None,
@@ -93,8 +99,16 @@ impl Setup {
         }
         let all_models = Arc::new(models);
         let ending = self.options.ending.clone();
+        let client = client();
+        let issuers = match self.public_url {
+            Some(url) => Issuers::new(&url.parse().unwrap(), self.issuers, self.wire).unwrap(),
+            None => Issuers::default(),
+        };
         let people = match self.accounts {
-            true => Some(People::open(&self.home, Arc::clone(&clock), &tasks, ending).await),
+            true => {
+                let clock = Arc::clone(&clock);
+                Some(People::open(&self.home, clock, issuers, &tasks, ending).await)
+            }
             false => None,
         };
         let count = AtomicU64::new(0);
@@ -123,7 +137,7 @@ impl Setup {
             models: self.models,
             all_models,
             clock,
-            client: client(),
+            client,
             people,
         }
     }
@@ -159,6 +173,7 @@ impl People {
     async fn open(
         home: &Home,
         clock: Arc<ManualClock>,
+        issuers: Issuers,
         tasks: &Tasks,
         ending: CancellationToken,
     ) -> Self {
@@ -174,6 +189,7 @@ impl People {
             clock,
             passwords: Passwords::new(cheap, tasks.clone()).unwrap(),
             secrets: RootSecrets::generate().unwrap(),
+            issuers,
             tasks: tasks.clone(),
             ending,
         }));

@@ -5,7 +5,7 @@ use crate::config::Settings;
 use crate::output;
 use anyhow::Result;
 use rustygpt_orchestrator::access::{Caller, Role, Scope};
-use rustygpt_orchestrator::accounts::{Accounts, Whence};
+use rustygpt_orchestrator::accounts::{Accounts, Issuers, Whence};
 use rustygpt_utils::calendar::Date;
 use rustygpt_utils::tasks::Tasks;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ where
     let tasks = Tasks::new();
     let store = compose::open_store(settings).await?;
     let ending = tasks.cancellation();
-    let accounts = compose::accounts(settings, Arc::clone(&store), &tasks, ending)?;
+    let issuers = Issuers::default();
+    let accounts = compose::accounts(settings, Arc::clone(&store), issuers, &tasks, ending)?;
     let outcome = work(Office {
         accounts,
         owner: Caller::local_owner(),

@@ -98,7 +98,7 @@ use Group::{Connection, Engine, Global, Hidden, Server};
 use Kind::{Choice, List, Number, Path, Period, Size, Switch, Text};
 
 /// Every setting there is.
-pub(crate) static KEYS: [Key; 36] = [
+pub(crate) static KEYS: [Key; 37] = [
     key(
         "data_dir",
         Global,
@@ -324,6 +324,13 @@ pub(crate) static KEYS: [Key; 36] = [
         Text,
         "URL",
         "The address clients use, where a proxy stands before us",
+    ),
+    key(
+        "issuer",
+        Server,
+        List,
+        "ISSUER",
+        "Who people may sign in by; its secret is named, not written; may be given again",
     ),
     key(
         "trusted_proxy",

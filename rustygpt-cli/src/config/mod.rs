@@ -3,6 +3,7 @@
 //! Past [`Config::settings`] nothing is text any more and nothing is checked again.
 
 pub(crate) mod flags;
+pub(crate) mod issuers;
 pub(crate) mod keys;
 pub(crate) mod settings;
 pub(crate) mod value;

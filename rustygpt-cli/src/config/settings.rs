@@ -1,5 +1,6 @@
 //! [`Settings`]: the values, each of the type that its part of the program needs.
 
+use super::issuers::IssuerChoice;
 use super::value::Value;
 use super::{Config, Source};
 use anyhow::{Context as _, Result, bail};
@@ -77,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) prompt_cache_size: u64,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) public_url: Option<Url>,
+    /// Who people may sign in by.
+    pub(crate) issuers: Vec<IssuerChoice>,
     pub(crate) trusted_proxies: Vec<String>,
     /// Certificate chain and private key.
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
@@ -156,6 +159,12 @@ impl Settings {
             prompt_cache_size: read.number("prompt_cache_size")?.unwrap_or(1 << 30),
             allowed_hosts: read.list("allowed_host").to_vec(),
             public_url: read.url("public_url")?,
+            issuers: read
+                .list("issuer")
+                .iter()
+                .map(|text| IssuerChoice::read(text))
+                .collect::<Result<_>>()
+                .with_context(|| read.place("issuer"))?,
             trusted_proxies: read.list("trusted_proxy").to_vec(),
             tls: read.tls()?,
             cors_origins: read.list("cors_origin").to_vec(),

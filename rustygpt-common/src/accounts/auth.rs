@@ -87,3 +87,25 @@ pub struct SignedInAnswer {
     /// Goes into `x-rustygpt-proof` wherever a cookie is to count.
     pub proof: String,
 }
+
+/// A server elsewhere that vouches for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct IssuerView {
+    /// Its name in paths.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// Where a browser begins to sign in by it.
+    pub begin: String,
+}
+
+/// Lets in who has just proved elsewhere who they are.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FinishRequest {
+    /// The code of the second factor, or a recovery code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}

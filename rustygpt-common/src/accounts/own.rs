@@ -174,6 +174,8 @@ pub struct UsageView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IdentityView {
+    /// Its id.
+    pub id: String,
     /// Who vouches.
     pub issuer: String,
     /// Whom they vouch for.
@@ -182,6 +184,23 @@ pub struct IdentityView {
     pub email: Option<String>,
     /// When it was linked.
     pub linked: i64,
+}
+
+/// Asks to link an identity to one's account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LinkRequest {
+    /// The id of an issuer.
+    pub issuer: String,
+}
+
+/// Where to go on.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LinkAnswer {
+    /// The issuer's page, to be opened in this browser within ten minutes.
+    pub location: String,
 }
 
 /// An entry of the audit log.
@@ -204,6 +223,8 @@ pub struct AuditView {
     pub request: String,
     /// Where it was asked from.
     pub address: String,
+    /// More, as JSON: of a refusal perhaps its `reason`.
+    pub detail: String,
     /// Its hash, in hexadecimal; covers the hash of the entry before it.
     pub hash: String,
 }

@@ -2,6 +2,7 @@
 //!
 //! * [`Accounts::sign_in`], [`Accounts::refresh`], [`Accounts::sign_out`]: a person's way in;
 //! * [`Accounts::authenticate`]: what a request brings becomes a [`Caller`];
+//! * `oauth`: the same by issuers elsewhere;
 //! * the rest: one file per noun, each act one method whose first line is
 //!   [`authorize`](crate::access::authorize).
 //!
@@ -14,6 +15,7 @@ mod api_keys;
 mod authenticate;
 mod email;
 mod live;
+mod oauth;
 mod one_time_code;
 mod owner;
 mod password;
@@ -24,6 +26,7 @@ mod second_factor;
 mod session;
 mod sign_in;
 mod sign_up;
+mod signatures;
 mod totp;
 mod usage;
 
@@ -32,6 +35,10 @@ pub use api_keys::{KeyWish, ShownKey};
 pub use authenticate::{Authenticated, Presented};
 pub use email::{Email, InvalidEmail};
 pub use live::Live;
+pub use oauth::{
+    Answer, Arrival, Departure, InvalidIssuer, IssuerKind, IssuerSettings, Issuers, LinkedIdentity,
+    Returning, Secret, ShownIssuer, WireLimits,
+};
 pub use one_time_code::OneTimeCode;
 pub use password::{Cost, Password, PasswordError, Passwords, WeakPassword};
 pub use policy::{Policy, ShownSetting, SignUp};
@@ -69,6 +76,8 @@ pub struct AccountsParts {
     pub passwords: Passwords,
     /// What signs tokens and seals secrets.
     pub secrets: RootSecrets,
+    /// Who vouches for people from elsewhere.
+    pub issuers: Issuers,
     /// Where background work lives.
     pub tasks: Tasks,
     /// Cancelled when open streams are to end; every sign-in's own token is a child of it.
@@ -81,6 +90,7 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     passwords: Passwords,
     secrets: RootSecrets,
+    issuers: Issuers,
     live: LiveCredentials,
     /// The policy as it was read last; [`Accounts::watch`] keeps it new.
     policy: RwLock<Policy>,
@@ -107,6 +117,7 @@ impl Accounts {
             clock: parts.clock,
             passwords: parts.passwords,
             secrets: parts.secrets,
+            issuers: parts.issuers,
             live: LiveCredentials::new(parts.ending),
             policy: RwLock::default(),
             tasks: parts.tasks,

@@ -63,7 +63,7 @@ impl Accounts {
     }
 
     /// Whether the second factor is right, where there is one.
-    async fn check_second_factor(
+    pub(super) async fn check_second_factor(
         &self,
         known: &Credentials,
         code: Option<&str>,
@@ -115,7 +115,7 @@ impl Accounts {
         Err(UseCaseError::SignInRefused)
     }
 
-    async fn refuse_uncounted(
+    pub(super) async fn refuse_uncounted(
         &self,
         object: &str,
         whence: &Whence,
