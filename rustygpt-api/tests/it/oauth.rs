@@ -159,6 +159,14 @@ async fn a_return_counts_once_also_in_a_burst() {
         1
     );
     assert_eq!(port.accounts().await, 1);
+    // A code that somebody overheard is of no use with a state of their own.
+    let mut overheard = port.set_out("company").await;
+    let code = trip.parameters.iter().find(|(name, _)| *name == "code");
+    overheard.set("code", &code.unwrap().1);
+    let answer = port.come_back(&overheard).await;
+    assert_eq!(problem(&answer), refused(401, "identity_refused"));
+    assert_eq!(port.last_reason().await.as_deref(), Some("code"));
+    assert!(!opens(&answer));
 }
 
 #[tokio::test]

@@ -16,10 +16,16 @@ use std::time::Duration;
 /// Status, code, and the reason in the audit log; `None` where nothing was noted.
 type Expected = (u16, &'static str, Option<&'static str>);
 
+/// What an issuer tells otherwise.
+type Change = fn(&mut Value);
+type Bend = fn(&mut Bends);
+
+#[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
     issuer: &'static str,
-    bend: fn(&mut Bends),
+    bend: Bend,
+    claims: Option<Change>,
     detour: fn(&mut Trip, &Mock),
     expected: Expected,
 }
@@ -43,13 +49,14 @@ fn detour(name: &'static str, detour: fn(&mut Trip, &Mock), expected: Expected) 
         name,
         issuer: "company",
         bend: |_| (),
+        claims: None,
         detour,
         expected,
     }
 }
 
 /// The issuer does something else.
-fn bent(name: &'static str, bend: fn(&mut Bends), expected: Expected) -> Case {
+fn bent(name: &'static str, bend: Bend, expected: Expected) -> Case {
     Case {
         bend,
         ..detour(name, |_, _| (), expected)
@@ -57,12 +64,11 @@ fn bent(name: &'static str, bend: fn(&mut Bends), expected: Expected) -> Case {
 }
 
 /// The identity token says something else.
-fn claims(
-    name: &'static str,
-    change: fn(&mut Value),
-    reason: &'static str,
-) -> (Case, fn(&mut Value)) {
-    (bent(name, |_| (), because(REFUSED, reason)), change)
+fn claims(name: &'static str, change: Change, reason: &'static str) -> Case {
+    Case {
+        claims: Some(change),
+        ..bent(name, |_| (), because(REFUSED, reason))
+    }
 }
 
 fn by(issuer: &'static str, case: Case) -> Case {
@@ -276,7 +282,7 @@ fn detours() -> Vec<Case> {
     ]
 }
 
-fn wrong_claims() -> Vec<(Case, fn(&mut Value))> {
+fn wrong_claims() -> Vec<Case> {
     vec![
         claims(
             "another issuer",
@@ -646,7 +652,7 @@ const IMPATIENT: WireLimits = WireLimits {
 };
 
 /// Tries a case; what is wrong with how it ended.
-async fn wrong(case: &Case, change: Option<fn(&mut Value)>) -> Option<String> {
+async fn wrong(case: &Case) -> Option<String> {
     let is_slow = case.expected.2 == Some("slow");
     let patient = WireLimits {
         time: Duration::from_secs(30),
@@ -655,7 +661,7 @@ async fn wrong(case: &Case, change: Option<fn(&mut Value)>) -> Option<String> {
     let port = Port::new(if is_slow { IMPATIENT } else { patient }).await;
     port.sign_up("open").await;
     port.mock.bend(case.bend);
-    if let Some(change) = change {
+    if let Some(change) = case.claims {
         port.mock.bend(|bends| bends.claims = change);
     }
     let mut trip = port.set_out(case.issuer).await;
@@ -672,42 +678,37 @@ async fn wrong(case: &Case, change: Option<fn(&mut Value)>) -> Option<String> {
     (!is_as_expected).then(|| format!("{}: {status} {code} {noted:?}\n", case.name))
 }
 
-async fn try_all(cases: Vec<(Case, Option<fn(&mut Value)>)>, least: usize) {
+async fn try_all(cases: &[Case], least: usize) {
     assert!(cases.len() >= least, "{} cases", cases.len());
     let mut complaints = String::new();
-    for (case, change) in &cases {
-        complaints.extend(wrong(case, *change).await);
+    for case in cases {
+        complaints.extend(wrong(case).await);
     }
     assert!(complaints.is_empty(), "{complaints}");
 }
 
 #[tokio::test]
 async fn nobody_comes_back_for_another() {
-    let cases = detours().into_iter().map(|case| (case, None));
-    try_all(cases.collect(), 30).await;
+    try_all(&detours(), 30).await;
 }
 
 #[tokio::test]
 async fn no_identity_token_proves_what_it_does_not_say() {
-    let cases = wrong_claims()
-        .into_iter()
-        .map(|(case, change)| (case, Some(change)));
-    try_all(cases.collect(), 20).await;
+    try_all(&wrong_claims(), 20).await;
 }
 
 #[tokio::test]
 async fn no_issuer_is_believed_or_waited_for_that_is_not_as_it_should_be() {
-    let cases = bends().into_iter().map(|case| (case, None));
-    try_all(cases.collect(), 35).await;
+    try_all(&bends(), 35).await;
 }
 
 /// What an issuer says of itself is read before anybody is sent there.
 #[tokio::test]
 async fn nobody_is_sent_to_an_issuer_that_describes_itself_wrongly() {
     const DOCUMENT: &str = "/.well-known/openid-configuration";
-    let documents: [(&str, fn(&mut Bends)); 9] = [
+    let documents: [(&str, Bend); 9] = [
         ("another issuer", |it| {
-            it.document = |all| all["issuer"] = json!("https://evil.example")
+            it.document = |all| all["issuer"] = json!("https://evil.example");
         }),
         ("almost the issuer", |it| {
             it.document = |all| {
@@ -720,7 +721,7 @@ async fn nobody_is_sent_to_an_issuer_that_describes_itself_wrongly() {
             }
         }),
         ("insecure keys", |it| {
-            it.document = |all| all["jwks_uri"] = json!("http://login.example/keys")
+            it.document = |all| all["jwks_uri"] = json!("http://login.example/keys");
         }),
         ("tokens by name and password", |it| {
             it.document = |all| {
@@ -728,10 +729,10 @@ async fn nobody_is_sent_to_an_issuer_that_describes_itself_wrongly() {
             }
         }),
         ("keys in a file", |it| {
-            it.document = |all| all["jwks_uri"] = json!("file:///etc/passwd")
+            it.document = |all| all["jwks_uri"] = json!("file:///etc/passwd");
         }),
         ("elsewhere", |it| {
-            it.replies.push((DOCUMENT, Reply::Redirect))
+            it.replies.push((DOCUMENT, Reply::Redirect));
         }),
         ("without end", |it| it.replies.push((DOCUMENT, Reply::Huge))),
         ("never", |it| it.replies.push((DOCUMENT, Reply::Never))),

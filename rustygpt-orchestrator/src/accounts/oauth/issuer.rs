@@ -58,7 +58,7 @@ pub(super) struct Issuer {
 }
 
 enum Kind {
-    GitHub(GitHub),
+    GitHub(Box<GitHub>),
     OpenId(OpenId),
 }
 
@@ -275,7 +275,7 @@ impl Kind {
                 safe(api.clone())?;
                 let github = GitHub::new(&web, &api, secret.0);
                 let github = github.map_err(|_| InvalidIssuer("its address is none"))?;
-                Ok((safe(web)?, Self::GitHub(github)))
+                Ok((safe(web)?, Self::GitHub(Box::new(github))))
             }
             IssuerKind::Apple {
                 issuer,
