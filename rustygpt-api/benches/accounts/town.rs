@@ -5,8 +5,8 @@ use rustygpt_db::sqlite::SqliteStore;
 use rustygpt_db::testing;
 use rustygpt_orchestrator::access::{AccountId, Caller, Role, Scope};
 use rustygpt_orchestrator::accounts::{
-    Accounts, AccountsParts, Cost, Issuers, KeyWish, NewMember, Password, Passwords, RootSecrets, SignedIn,
-    Store, Whence,
+    Accounts, AccountsParts, Cost, Issuers, KeyWish, NewMember, Password, Passwords, RootSecrets,
+    SignedIn, Store, Whence,
 };
 use rustygpt_utils::clock::SystemClock;
 use rustygpt_utils::tasks::Tasks;

@@ -2,96 +2,117 @@
 //! somebody.
 
 use super::accounts::{PASSWORD, Person, code_at, credentials, problem};
+use super::home::{Home, on_both_homes};
 use super::oauth_issuer::SUBJECT;
 use super::oauth_trip::{PUBLIC, Port, cookie, opens};
 use super::server::Answer;
 use reqwest::{Method, Url};
 use rustygpt_db::store::Principal;
 use rustygpt_orchestrator::access::{AccountId, Caller, Role};
-use rustygpt_orchestrator::accounts::{AccountState, Whence};
+use rustygpt_orchestrator::accounts::{AccountState, Whence, WireLimits};
+use rustygpt_utils::clock::Clock;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
+
+on_both_homes! {
+    github_makes_an_account_once_and_lets_its_holder_in,
+    a_company_makes_an_account_once_and_lets_its_holder_in,
+    apple_makes_an_account_once_and_lets_its_holder_in,
+    a_return_counts_once_also_in_a_burst,
+    the_policy_says_who_may_sign_up,
+    an_account_is_never_found_by_its_address,
+    a_disabled_account_opens_to_nobody,
+    a_second_factor_is_asked_for_here_too,
+    identities_are_linked_listed_and_unlinked_but_for_the_last_way_in,
+    nobody_is_made_to_link,
+}
 
 fn refused(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
 
-#[tokio::test]
-async fn each_kind_of_issuer_makes_an_account_once_and_lets_its_holder_in() {
-    for (issuer, name) in [
-        ("github", "Ada Lovelace"),
-        ("company", "Ada Lovelace"),
-        ("apple", "Ada King"),
-    ] {
-        let port = Port::open().await;
-        let mut trip = port.set_out(issuer).await;
-        if issuer == "apple" {
-            // Apple tells a name here, once, and nowhere else.
-            trip.set(
-                "user",
-                r#"{"name": {"firstName": "Ada", "lastName": "King"}, "email": "x@evil.example"}"#,
-            );
-        }
-        let returned = port.come_back(&trip).await;
-        assert_eq!(returned.status, 303, "{issuer}: {}", returned.text);
-        assert_eq!(
-            returned.header("location").unwrap(),
-            format!("{PUBLIC}/#finish")
+async fn github_makes_an_account_once_and_lets_its_holder_in(home: Home) {
+    make_an_account_once(home, "github", "Ada Lovelace").await;
+}
+
+async fn a_company_makes_an_account_once_and_lets_its_holder_in(home: Home) {
+    make_an_account_once(home, "company", "Ada Lovelace").await;
+}
+
+async fn apple_makes_an_account_once_and_lets_its_holder_in(home: Home) {
+    make_an_account_once(home, "apple", "Ada King").await;
+}
+
+/// The whole way, and every part of it a second time.
+async fn make_an_account_once(home: Home, issuer: &str, name: &str) {
+    let port = Port::open(home).await;
+    let mut trip = port.set_out(issuer).await;
+    if issuer == "apple" {
+        // Apple tells a name here, once, and nowhere else.
+        trip.set(
+            "user",
+            r#"{"name": {"firstName": "Ada", "lastName": "King"}, "email": "x@evil.example"}"#,
         );
-        assert_eq!(returned.header("cache-control"), Some("no-store"));
-        assert_eq!(cookie(&returned, "__Host-rustygpt-access"), None);
-        assert_eq!(
-            cookie(&returned, "__Host-rustygpt-browser"),
-            None,
-            "it is taken away"
-        );
-        let answer = port.finish(&returned, None).await;
-        let ada = Person::of(&answer);
-        let account = &answer.json()["account"];
-        let shown = (
-            &account["email"],
-            &account["name"],
-            &account["role"],
-            &account["has_password"],
-        );
-        assert_eq!(
-            shown,
-            (
-                &json!("ada@example.org"),
-                &json!(name),
-                &json!("user"),
-                &json!(false)
-            )
-        );
-        // A ticket is good once, a code is, a state is.
-        let ticket = cookie(&returned, "__Host-rustygpt-ticket").unwrap();
-        let again = port.finish_with(&ticket, None).await;
-        assert_eq!(problem(&again), refused(400, "sign_in_lost"), "{issuer}");
-        assert!(!opens(&again));
-        let again = port.come_back(&trip).await;
-        assert_eq!(problem(&again), refused(400, "sign_in_lost"), "{issuer}");
-        assert!(!opens(&again));
-        // Later, whatever the address is by then, and also when nobody else may sign up.
-        port.sign_up("closed").await;
-        port.mock.bend(|bends| {
-            bends.claims = |all| all["email_verified"] = json!(false);
-            bends.addresses = |all| *all = json!([]);
-        });
-        assert_eq!(
-            Person::of(&port.way_in(issuer).await).id,
-            ada.id,
-            "{issuer}"
-        );
-        assert_eq!(port.accounts().await, 1);
-        let own = Answer::of(port.server.by(&ada.token, Method::GET, "/api/account")).await;
-        assert_eq!(own.status, 200);
     }
+    let returned = port.come_back(&trip).await;
+    assert_eq!(returned.status, 303, "{issuer}: {}", returned.text);
+    assert_eq!(
+        returned.header("location").unwrap(),
+        format!("{PUBLIC}/#finish")
+    );
+    assert_eq!(returned.header("cache-control"), Some("no-store"));
+    assert_eq!(cookie(&returned, "__Host-rustygpt-access"), None);
+    assert_eq!(
+        cookie(&returned, "__Host-rustygpt-browser"),
+        None,
+        "it is taken away"
+    );
+    let answer = port.finish(&returned, None).await;
+    let ada = Person::of(&answer);
+    let account = &answer.json()["account"];
+    let shown = (
+        &account["email"],
+        &account["name"],
+        &account["role"],
+        &account["has_password"],
+    );
+    assert_eq!(
+        shown,
+        (
+            &json!("ada@example.org"),
+            &json!(name),
+            &json!("user"),
+            &json!(false)
+        )
+    );
+    // A ticket is good once, a code is, a state is.
+    let ticket = cookie(&returned, "__Host-rustygpt-ticket").unwrap();
+    let again = port.finish_with(&ticket, None).await;
+    assert_eq!(problem(&again), refused(400, "sign_in_lost"), "{issuer}");
+    assert!(!opens(&again));
+    let again = port.come_back(&trip).await;
+    assert_eq!(problem(&again), refused(400, "sign_in_lost"), "{issuer}");
+    assert!(!opens(&again));
+    // Later, whatever the address is by then, and also when nobody else may sign up.
+    port.sign_up("closed").await;
+    port.mock.bend(|bends| {
+        bends.claims = |all| all["email_verified"] = json!(false);
+        bends.addresses = |all| *all = json!([]);
+    });
+    assert_eq!(
+        Person::of(&port.way_in(issuer).await).id,
+        ada.id,
+        "{issuer}"
+    );
+    assert_eq!(port.accounts().await, 1);
+    let own = Answer::of(port.server.by(&ada.token, Method::GET, "/api/account")).await;
+    assert_eq!(own.status, 200);
 }
 
 #[tokio::test]
 async fn what_is_sent_to_an_issuer_is_bound_to_us() {
-    let port = Port::open().await;
+    let port = Port::open(Home::Sqlite).await;
     let mut seen = Vec::new();
     for (issuer, page, same_site) in [
         ("github", "/login/oauth/authorize", "SameSite=Lax"),
@@ -139,9 +160,8 @@ async fn what_is_sent_to_an_issuer_is_bound_to_us() {
 }
 
 /// Of many who bring the same return at once, one arrives.
-#[tokio::test]
-async fn a_return_counts_once_also_in_a_burst() {
-    let port = Port::open().await;
+async fn a_return_counts_once_also_in_a_burst(home: Home) {
+    let port = Port::open(home).await;
     let trip = port.set_out("company").await;
     let returns = futures::future::join_all((0..8).map(|_| port.come_back(&trip))).await;
     let arrived: Vec<_> = returns
@@ -169,9 +189,8 @@ async fn a_return_counts_once_also_in_a_burst() {
     assert!(!opens(&answer));
 }
 
-#[tokio::test]
-async fn the_policy_says_who_may_sign_up() {
-    let port = Port::new(Default::default()).await;
+async fn the_policy_says_who_may_sign_up(home: Home) {
+    let port = Port::new(home, WireLimits::default()).await;
     for policy in ["closed", "invite"] {
         port.sign_up(policy).await;
         let trip = port.set_out("company").await;
@@ -210,9 +229,8 @@ async fn the_policy_says_who_may_sign_up() {
 }
 
 /// Whoever has an address elsewhere, verified or not, has nothing here by it.
-#[tokio::test]
-async fn an_account_is_never_found_by_its_address() {
-    let port = Port::open().await;
+async fn an_account_is_never_found_by_its_address(home: Home) {
+    let port = Port::open(home).await;
     let ada = port.server.resident("ada@example.org", Role::User).await;
     for issuer in ["github", "company", "apple"] {
         let trip = port.set_out(issuer).await;
@@ -237,9 +255,8 @@ async fn an_account_is_never_found_by_its_address() {
     );
 }
 
-#[tokio::test]
-async fn a_disabled_account_opens_to_nobody() {
-    let port = Port::open().await;
+async fn a_disabled_account_opens_to_nobody(home: Home) {
+    let port = Port::open(home).await;
     let ada = Person::of(&port.way_in("company").await);
     let trip = port.set_out("company").await;
     let waiting = port.come_back(&trip).await;
@@ -260,9 +277,8 @@ async fn a_disabled_account_opens_to_nobody() {
 }
 
 /// Who is somebody elsewhere has the first factor, and no more.
-#[tokio::test]
-async fn a_second_factor_is_asked_for_here_too() {
-    let port = Port::open().await;
+async fn a_second_factor_is_asked_for_here_too(home: Home) {
+    let port = Port::open(home).await;
     let ada = Person::of(&port.way_in("company").await);
     let ask = async |method, path: &str, body: Value| {
         Answer::of(port.server.by(&ada.token, method, path).json(&body)).await
@@ -278,7 +294,12 @@ async fn a_second_factor_is_asked_for_here_too() {
     let offer = ask(Method::POST, "/api/account/second-factor/offer", json!({}))
         .await
         .json();
-    let now = || code_at(offer["secret"].as_str().unwrap(), &port.server);
+    let now = || {
+        code_at(
+            offer["secret"].as_str().unwrap(),
+            port.server.clock.unix_seconds(),
+        )
+    };
     let body = json!({"password": PASSWORD, "offer": offer["offer"], "code": now()});
     assert_eq!(
         ask(Method::PUT, "/api/account/second-factor", body)
@@ -321,7 +342,7 @@ async fn a_second_factor_is_asked_for_here_too() {
 
 #[tokio::test]
 async fn a_ticket_that_was_changed_or_made_up_is_none() {
-    let port = Port::open().await;
+    let port = Port::open(Home::Sqlite).await;
     let trip = port.set_out("company").await;
     let returned = port.come_back(&trip).await;
     let ticket = cookie(&returned, "__Host-rustygpt-ticket").unwrap();
@@ -353,9 +374,8 @@ async fn unlink(port: &Port, bearer: &str, id: &Value) -> Answer {
     Answer::of(port.server.by(bearer, Method::DELETE, &path)).await
 }
 
-#[tokio::test]
-async fn identities_are_linked_listed_and_unlinked_but_for_the_last_way_in() {
-    let port = Port::open().await;
+async fn identities_are_linked_listed_and_unlinked_but_for_the_last_way_in(home: Home) {
+    let port = Port::open(home).await;
     let bob = port.server.resident("bob@example.org", Role::User).await;
     let trip = port.set_out_to_link(&bob.token, "company").await;
     let linked = port.come_back(&trip).await;
@@ -413,9 +433,8 @@ async fn identities_are_linked_listed_and_unlinked_but_for_the_last_way_in() {
 
 /// An identity is linked to the account whose holder set out for it, in the browser they did it
 /// with, and only while they are in.
-#[tokio::test]
-async fn nobody_is_made_to_link() {
-    let port = Port::open().await;
+async fn nobody_is_made_to_link(home: Home) {
+    let port = Port::open(home).await;
     let bob = port.server.resident("bob@example.org", Role::User).await;
     let mut trip = port.set_out_to_link(&bob.token, "company").await;
     trip.cookies.clear();
@@ -461,7 +480,7 @@ async fn nobody_is_made_to_link() {
 /// Keys are asked for when they are unknown or old, and not more often than once a minute.
 #[tokio::test]
 async fn an_issuer_may_change_its_keys() {
-    let port = Port::open().await;
+    let port = Port::open(Home::Sqlite).await;
     let later = |seconds: u64| {
         port.server.clock.advance(Duration::from_secs(seconds));
         port.mock.advance(seconds);
@@ -514,7 +533,7 @@ async fn issuers_may_differ_in_what_is_theirs_to_choose() {
         |all| all["iat"] = json!(all["iat"].as_u64().unwrap() + 59),
     ];
     for (number, difference) in differences.into_iter().enumerate() {
-        let port = Port::open().await;
+        let port = Port::open(Home::Sqlite).await;
         port.mock.bend(|bends| bends.claims = difference);
         assert_eq!(port.way_in("company").await.status, 200, "{number}");
     }

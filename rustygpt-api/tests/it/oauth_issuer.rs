@@ -26,8 +26,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 
-/// When the server's clock starts.
-pub(crate) const NOW: u64 = 1_700_000_123;
+/// When the server's clock starts, in seconds since 1970.
+pub(crate) const NOW: u64 = super::server::NOW.as_secs();
 /// Who the person is to the OpenID Connect issuers, and to GitHub.
 pub(crate) const SUBJECT: &str = "248289761001";
 const GITHUB_ID: u64 = 583_231;

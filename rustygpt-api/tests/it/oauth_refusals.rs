@@ -7,6 +7,7 @@
 //! description, and the verified e-mail address.
 
 use super::accounts::problem;
+use super::home::Home;
 use super::oauth_issuer::{Bends, Mock, NOW, Reply, Signer};
 use super::oauth_trip::{Port, Trip, opens};
 use rustygpt_orchestrator::accounts::{IssuerKind, IssuerSettings, Issuers, Secret, WireLimits};
@@ -658,7 +659,7 @@ async fn wrong(case: &Case) -> Option<String> {
         time: Duration::from_secs(30),
         ..IMPATIENT
     };
-    let port = Port::new(if is_slow { IMPATIENT } else { patient }).await;
+    let port = Port::new(Home::Sqlite, if is_slow { IMPATIENT } else { patient }).await;
     port.sign_up("open").await;
     port.mock.bend(case.bend);
     if let Some(change) = case.claims {
@@ -738,7 +739,7 @@ async fn nobody_is_sent_to_an_issuer_that_describes_itself_wrongly() {
         ("never", |it| it.replies.push((DOCUMENT, Reply::Never))),
     ];
     for (name, bend) in documents {
-        let port = Port::new(IMPATIENT).await;
+        let port = Port::new(Home::Sqlite, IMPATIENT).await;
         port.mock.bend(bend);
         let answer = port.get("/api/auth/with/company").await;
         assert_eq!(
@@ -749,7 +750,7 @@ async fn nobody_is_sent_to_an_issuer_that_describes_itself_wrongly() {
         assert!(answer.header("location").is_none() && answer.header("set-cookie").is_none());
         assert_eq!(port.mock.asked("/elsewhere"), 0, "{name}");
     }
-    let port = Port::open().await;
+    let port = Port::open(Home::Sqlite).await;
     for path in [
         "/api/auth/with/nobody",
         "/api/auth/with/company%2F..",

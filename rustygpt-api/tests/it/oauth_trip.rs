@@ -1,5 +1,6 @@
 //! A browser of the tests on its way to an issuer and back.
 
+use super::home::Home;
 use super::oauth_issuer::Mock;
 use super::server::{Answer, Server, Setup};
 use reqwest::redirect::Policy;
@@ -71,18 +72,19 @@ pub(crate) fn opens(answer: &Answer) -> bool {
 
 impl Port {
     /// A server where everybody may sign up.
-    pub(crate) async fn open() -> Self {
-        let port = Self::new(WireLimits::default()).await;
+    pub(crate) async fn open(home: Home) -> Self {
+        let port = Self::new(home, WireLimits::default()).await;
         port.sign_up("open").await;
         port
     }
 
-    pub(crate) async fn new(wire: WireLimits) -> Self {
+    pub(crate) async fn new(home: Home, wire: WireLimits) -> Self {
         let mock = Mock::start().await;
         // The first client of all must not come before its cryptography.
         drop(super::server::client());
         let mut setup = Setup::new(Script::answering("hello"));
         setup.accounts = true;
+        setup.home = home;
         setup.public_url = Some(PUBLIC);
         setup.issuers = mock.settings();
         setup.wire = wire;
