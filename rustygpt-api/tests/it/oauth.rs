@@ -20,6 +20,7 @@ on_both_homes! {
     a_company_makes_an_account_once_and_lets_its_holder_in,
     apple_makes_an_account_once_and_lets_its_holder_in,
     a_return_counts_once_also_in_a_burst,
+    who_comes_twice_at_once_for_the_first_time_has_one_account,
     the_policy_says_who_may_sign_up,
     an_account_is_never_found_by_its_address,
     a_disabled_account_opens_to_nobody,
@@ -189,6 +190,31 @@ async fn a_return_counts_once_also_in_a_burst(home: Home) {
     assert!(!opens(&answer));
 }
 
+async fn invitation(port: &Port) -> String {
+    let accounts = &port.server.people.as_ref().unwrap().accounts;
+    let (owner, whence) = (Caller::local_owner(), Whence::default());
+    accounts.invite(&owner, &whence).await.unwrap().reveal()
+}
+
+/// Seen to fail without the second look for the account.
+async fn who_comes_twice_at_once_for_the_first_time_has_one_account(home: Home) {
+    let port = Port::open(home).await;
+    port.sign_up("invite").await;
+    let code = invitation(&port).await;
+    let mut trips = Vec::new();
+    for _ in 0..6 {
+        let path = format!("/api/auth/with/company?invitation={code}");
+        let answer = port.get(&path).await;
+        let location = answer.header("location").unwrap();
+        trips.push(port.consented("company", &answer, location));
+    }
+    let returns = trips.iter().map(|trip| port.come_back(trip));
+    for returned in futures::future::join_all(returns).await {
+        assert_eq!(port.finish(&returned, None).await.status, 200);
+    }
+    assert_eq!(port.accounts().await, 1);
+}
+
 async fn the_policy_says_who_may_sign_up(home: Home) {
     let port = Port::new(home, WireLimits::default()).await;
     for policy in ["closed", "invite"] {
@@ -199,12 +225,7 @@ async fn the_policy_says_who_may_sign_up(home: Home) {
         assert_eq!(port.last_reason().await.as_deref(), Some("sign-up"));
         assert!(!opens(&answer) && port.accounts().await == 0);
     }
-    let accounts = &port.server.people.as_ref().unwrap().accounts;
-    let code = accounts
-        .invite(&Caller::local_owner(), &Whence::default())
-        .await
-        .unwrap()
-        .reveal();
+    let code = invitation(&port).await;
     let with = async |code: &str| {
         let answer = port
             .get(&format!("/api/auth/with/company?invitation={code}"))

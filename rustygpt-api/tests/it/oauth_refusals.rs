@@ -1,10 +1,13 @@
 //! Everything that must not let anybody in by an issuer: what comes back is wrong, or the issuer
 //! is. Each case is told apart by the reason in the audit log, so that none is refused by chance.
 //!
-//! Seen to fail, one after the other, without: the browser's digest, the single use of the state,
-//! the comparison of `iss`, of `azp` and of the nonce, the key's own algorithm, `at_hash`, the
-//! bound on an answer's size, the stop at redirects, the comparison of the issuer's name in its
-//! description, and the verified e-mail address.
+//! Each of these was taken out by itself, and one of the tests here or in `oauth.rs` seen to fail:
+//! the browser's secret, the issuer of the path, link or form, the single use of the state, `iss`,
+//! `aud`, `azp`, `exp`, `iat`, the nonce, `crit`, `at_hash`, a key's own algorithm, the bound on an
+//! answer's size, the stop at redirects, https, the issuer's name in its description, the wait before
+//! keys are asked for again, whom the userinfo is of, the verified address, the linking sign-in that
+//! must still be there, the disabled account, the ticket's single use, the second factor, the page of
+//! its own, the origin of the form.
 
 use super::accounts::problem;
 use super::home::Home;

@@ -179,13 +179,20 @@ impl Accounts {
         invitation: Option<Digest>,
         whence: &Whence,
     ) -> Result<Arrival, UseCaseError> {
-        let (name, subject) = (&vouched.issuer, &vouched.subject);
-        let known = self.store.account_by_identity(name, subject).await?;
-        let account = match known {
+        let (name, subject) = (vouched.issuer.clone(), vouched.subject.clone());
+        let find = || self.store.account_by_identity(&name, &subject);
+        let account = match find().await? {
             Some(account) => account,
             None => {
-                self.make_account(issuer, vouched, invitation, whence)
-                    .await?
+                let made = self.make_account(issuer, vouched, invitation, whence);
+                match made.await {
+                    // Whoever comes twice at once for the first time has an account by now, and
+                    // has spent the invitation.
+                    Err(error @ (UseCaseError::Conflict(_) | UseCaseError::Invalid { .. })) => {
+                        find().await?.ok_or(error)?
+                    }
+                    made => made?,
+                }
             }
         };
         if account.state != AccountState::Active {
