@@ -24,7 +24,7 @@ class Shape:
 
 
 PRESETS = {
-    "cpu": Shape(width=192, layers=4, heads=3, groups=1, hidden=512),
+    "cpu": Shape(width=192, layers=4, heads=3, groups=3, hidden=512),
     "gpu": Shape(width=512, layers=12, heads=8, groups=4, hidden=1408),
 }
 

@@ -22,11 +22,11 @@ from corpus import mix
 from model import PRESETS, ReadLoss, Starter
 from muon import Muon
 
-# Per preset: planned tokens, tokens of a step, tokens of the decay, learning rates of Muon and AdamW, kinds,
-# processes that make batches.
+# Per preset: planned tokens, tokens of copying at their begin, tokens of a step, tokens of the decay, learning rates of Muon
+# and AdamW, processes that make batches.
 PLANS = {
-    "cpu": {"tokens": 12_000_000, "step": 2048, "decay": 1_500_000, "muon": 0.02, "adam": 3e-3, "shares": mix.BASICS, "workers": 0},
-    "gpu": {"tokens": 600_000_000, "step": 65_536, "decay": 120_000_000, "muon": 0.02, "adam": 2e-3, "shares": mix.SHARES, "workers": 12},
+    "cpu": {"tokens": 30_000_000, "copying": 2_000_000, "step": 2048, "decay": 6_000_000, "muon": 0.02, "adam": 3e-3, "workers": 0},
+    "gpu": {"tokens": 600_000_000, "copying": 20_000_000, "step": 65_536, "decay": 120_000_000, "muon": 0.02, "adam": 2e-3, "workers": 12},
 }
 WARM_UP_STEPS = 60
 CHECKPOINT_SECONDS = 150
@@ -79,15 +79,21 @@ def train(folder: Path, preset: str, seed: int, stop_at: float) -> None:
     saved = shown = time.time()
     shown_tokens, losses = done["tokens"], []
 
+    def part_of_plan() -> str:
+        if done["tokens"] < plan["copying"]:
+            return "copying"
+        return "decay" if done["tokens"] >= done["decay_from"] else "all"
+
     def following() -> Iterator[tuple[int, batches.Batch]]:
         """Batches from where the training is, of the part of the plan that it is in."""
         while True:
-            is_decay = done["tokens"] >= done["decay_from"]
-            cut_share = batches.CUT_SHARE_IN_DECAY if is_decay else batches.CUT_SHARE
-            source = batches.Source(folder / "tokenizer.json", seed, plan["step"], shape.context, tuple(plan["shares"].items()), cut_share)
+            part = part_of_plan()
+            shares = mix.COPYING if part == "copying" else mix.SHARES
+            cut_share = batches.CUT_SHARE_IN_DECAY if part == "decay" else batches.CUT_SHARE
+            source = batches.Source(folder / "tokenizer.json", seed, plan["step"], shape.context, tuple(shares.items()), cut_share)
             for index, batch in batches.stream(source, done["pool"], plan["workers"]):
                 yield index, batch
-                if is_decay != (done["tokens"] >= done["decay_from"]):
+                if part != part_of_plan():
                     break
 
     for index, batch in following():

@@ -177,7 +177,7 @@ def passage(random: Random) -> tuple[str, list[tuple[str, str]]]:
     pronoun = random.choice(["he", "she"]) if about == "person" else "it"
     values = {kind: [value(kind, random)] for kind in ("thing", "code", "place", "person", "version")}
     subject = expand(random.choice(starts), random, values)
-    few = random.sample(facts, min(len(facts), random.randint(2, 6)))
+    few = random.sample(facts, min(len(facts), random.randint(2, 7)))
     sentences, questions = [], []
     for place, (kind, wordings, asked) in enumerate(few):
         found = value(kind, random)
@@ -207,10 +207,10 @@ def passage(random: Random) -> tuple[str, list[tuple[str, str]]]:
 
 
 def conversation(random: Random) -> list[tuple[str, str]]:
-    """A passage with one to four questions, as the turns of a conversation."""
+    """A passage with one or more questions, as the turns of a conversation."""
     text, questions = passage(random)
     first = random.choice(FORMS).replace("{Q}", questions[0][0]).replace("{P}", text)
-    return [(first, questions[0][1])] + questions[1 : random.randint(1, 6)]
+    return [(first, questions[0][1]), *questions[1 : random.randint(2, 8)]]
 
 
 def filling(random: Random) -> list[tuple[str, str]]:

@@ -131,7 +131,7 @@ def conversation(random: Random) -> tuple[list[dict], list[tuple[str, str]]]:
             "parameters": {"type": "object", "properties": properties, "required": called}}})
         calls.append((name, called))
     turns = []
-    for _ in range(random.choice([1, 1, 2])):
+    for _ in range(random.choice([1, 1, 2, 3])):
         which = random.randrange(len(offered))
         tool, (name, called) = offered[which], calls[which]
         values = {parameter.kind: value(parameter.kind, random) for parameter in tool.parameters}
