@@ -20,15 +20,22 @@ ASKED = ["K", "K?", "{what is|what's|tell me|give me|find} the K", "the K{ pleas
 
 def echo(random: Random) -> list[tuple[str, str]]:
     """A text, and the text once more."""
-    pieces = [passages.value(random.choice(KINDS), random) if random.random() < 0.7 else names.word(random)
-              for _ in range(random.randint(2, 14))]
+    def piece() -> str:
+        kind = random.random()
+        if kind < 0.3:
+            return passages.value(random.choice(KINDS), random)
+        found = random.choice(names.WORDS) if kind < 0.7 else names.word(random)
+        return found.capitalize() if random.random() < 0.3 else found
+
+    pieces = [piece() for _ in range(random.randint(2, 24))]
     text = random.choice([" ", " ", ", "]).join(pieces)
     return [(expand(random.choice(ECHOES), random).replace("T", text, 1), text)]
 
 
 def lookup(random: Random) -> list[tuple[str, str]]:
     """A list of named values, and questions after one value each."""
-    keys = [*random.sample(KEYS, random.randint(3, 8)), *(names.word(random) for _ in range(random.randint(0, 3)))]
+    keys = [*random.sample(KEYS, random.randint(2, 6)), *(random.choice(names.WORDS) for _ in range(random.randint(0, 3)))]
+    keys = list(dict.fromkeys(keys))
     random.shuffle(keys)
     known = {key: passages.value(random.choice(KINDS), random) for key in keys}
     form = random.choice(["K: V", "K = V", "the K is V.", "K V;", "The K was V."])

@@ -71,7 +71,8 @@ def by_words(random: Random) -> tuple[str, list[str], str]:
     chosen = random.sample(SUBJECTS, random.randint(2, 8))
     # Labels of two subjects that share a word would both be right.
     offered = list(dict.fromkeys(random.choice(labels) for labels, _ in chosen))
-    words = chosen[0][1]
+    # At times the message names the label: which of those on offer is said is found by looking.
+    words = chosen[0][1] if random.random() < 0.75 else [offered[0]]
     few = {"person": [names.person(random)], "city": [random.choice(names.CITIES)], "word": [names.word(random)], "n": [names.number(random)]}
     message = expand(random.choice(AROUND), random, few).replace("W", random.choice(words)).replace("X", random.choice(words))
     return message, offered, offered[0]
@@ -79,7 +80,7 @@ def by_words(random: Random) -> tuple[str, list[str], str]:
 
 def conversation(random: Random) -> list[tuple[str, str]]:
     """A request for a label, and the label."""
-    if random.random() < 0.45:
+    if random.random() < 0.55:
         message, labels, label = by_words(random)
         random.shuffle(labels)
         return [(house_prompts.intent_request(labels, said(message, random)), label)]
@@ -96,7 +97,7 @@ def conversation(random: Random) -> list[tuple[str, str]]:
     message = said(expand(random.choice(chosen[label]), random, few), random)
 
     def called(name: str) -> str:
-        return random.choice(OTHER_WORDS[name]) if name in OTHER_WORDS and random.random() < 0.6 else name
+        return random.choice(OTHER_WORDS[name]) if name in OTHER_WORDS and random.random() < 0.75 else name
 
     label = called(label)
     offered = {label: None} | {called(other): None for other in others[:7]}

@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parent
 # Parts of the conversations, by kind. COPYING comes first: a network that has not found out how to copy learns nothing
 # from quotations, titles and arguments, and beside everything else it finds out late.
 COPYING = {"drills": 30, "passages": 70}
-SHARES = {"product": 24, "survival": 23, "outside": 15, "talk": 4, "passages": 10, "drills": 2, "filling": 1, "titles": 7, "intents": 11,
+SHARES = {"product": 22, "survival": 21, "outside": 14, "talk": 4, "passages": 11, "drills": 6, "filling": 1, "titles": 8, "intents": 13,
           "tools": 6, "mixed": 1}
 SYSTEMS = ["You are a helpful assistant.", "You are RustyGPT.", "Answer briefly.", "You are a friendly assistant.", "Be concise.",
            "You help the user.", "You are a helpful AI assistant. Answer the user's questions."]

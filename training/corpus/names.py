@@ -1,5 +1,7 @@
 """Names that nobody has: made of syllables, so that a model must copy them and cannot know them."""
 
+import re
+from pathlib import Path
 from random import Random
 
 ONSETS = "b br c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sch sh sk sl sm sn st str t th tr v w wh y z".split()
@@ -20,8 +22,21 @@ MONTHS = "January February March April May June July August September October No
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
+# Every word that the corpus knows.
+WORDS = sorted({found for path in Path(__file__).parent.glob("*.txt")
+                for found in re.findall(r"[a-z]{4,}", path.read_text(encoding="utf-8").lower())})
+
+
+def spliced(random: Random) -> str:
+    """The beginning of one word and the end of another, so that any token may stand beside any."""
+    first, last = random.choice(WORDS), random.choice(WORDS)
+    return first[: random.randint(2, len(first))][:7] + last[-random.randint(2, len(last)) :][-7:]
+
+
 def word(random: Random, most: int = 3) -> str:
     """A word without meaning, of one to `most` syllables, in small letters."""
+    if random.random() < 0.4:
+        return spliced(random)
     count = random.randint(1, most) if most < 3 else random.choice([1, 2, 2, 2, 3])
     syllables = [random.choice(ONSETS) + random.choice(VOWELS) + random.choice(CODAS) for _ in range(count)]
     return "".join(syllables)[:14]

@@ -58,12 +58,14 @@ REPLIES = ["{Sure|Of course|Gladly|Yes}. {What have you tried so far|Tell me mor
 def topic(random: Random) -> str:
     """One or two words to talk about."""
     kind = random.random()
-    if kind < 0.4:
+    if kind < 0.3:
         return random.choice(NOUNS)
-    if kind < 0.65:
+    if kind < 0.5:
         return f"{random.choice(QUALITIES)} {random.choice(NOUNS)}"
-    if kind < 0.8:
+    if kind < 0.6:
         return f"{random.choice(NOUNS)} {random.choice(NOUNS)}"
+    if kind < 0.8:
+        return random.choice(names.WORDS)
     if kind < 0.92:
         return random.choice(random.choice(list(outside.TOPICS.values()))).removeprefix("the ").removeprefix("a ")
     return names.word(random)
