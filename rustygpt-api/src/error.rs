@@ -1,12 +1,15 @@
 //! [`ApiError`]: every failed request ends here. The only file that says a status code.
 
+use crate::sse::push_json;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use rustygpt_common::accounts::Problem;
+use rustygpt_common::anthropic;
 use rustygpt_common::error_code::ErrorCode;
+use rustygpt_common::ollama;
 use rustygpt_common::openai::ErrorEnvelope;
-use rustygpt_common::sse::Event;
+use rustygpt_common::routes::Dialect;
 use rustygpt_model::contract::ModelError;
 use rustygpt_orchestrator::UseCaseError;
 use std::error::Error;
@@ -124,6 +127,32 @@ impl ApiError {
         ErrorEnvelope::new(self.code, self.message.clone(), self.param.clone())
     }
 
+    /// The same in the words of a dialect that calls fields otherwise: `(OpenAI's, its)`.
+    pub(crate) fn renamed(mut self, names: &[(&str, &str)]) -> Self {
+        let of_path = |path: &str, name: &str| {
+            let rest = path.strip_prefix(name)?;
+            let is_whole = rest.is_empty() || rest.starts_with(['.', '[']);
+            is_whole.then(|| rest.to_owned())
+        };
+        let Some(param) = &self.param else {
+            return self;
+        };
+        for (openai, its) in names {
+            if let Some(rest) = of_path(param, openai) {
+                let (old, new) = (format!("'{param}'"), format!("{its}{rest}"));
+                self.message = self.message.replace(&old, &format!("'{new}'"));
+                self.param = Some(new);
+                break;
+            }
+        }
+        self
+    }
+
+    /// What it says to a person.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// What went wrong.
     pub(crate) fn code(&self) -> ErrorCode {
         self.code
@@ -131,14 +160,9 @@ impl ApiError {
 
     /// The body as an event of a stream that has begun.
     pub(crate) fn event(&self) -> String {
-        match serde_json::to_string(&self.envelope()) {
-            Ok(json) => Event::data(json).encode(),
-            // Plain structs of strings always serialise.
-            Err(error) => {
-                tracing::error!(%error, "an event could not be written");
-                String::new()
-            }
-        }
+        let mut text = String::new();
+        push_json(&mut text, None, &self.envelope());
+        text
     }
 
     fn status(&self) -> StatusCode {
@@ -174,6 +198,7 @@ impl ApiError {
             ErrorCode::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ErrorCode::QueueFull | ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::IssuerUnavailable => StatusCode::BAD_GATEWAY,
         }
@@ -186,6 +211,11 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         if self.code == ErrorCode::InvalidApiKey {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.code == ErrorCode::NotImplemented {
+            // OpenAI's clients would try again whatever is 5xx.
+            let name = HeaderName::from_static("x-should-retry");
+            headers.insert(name, HeaderValue::from_static("false"));
         }
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -209,12 +239,39 @@ pub(crate) fn see_other(to: &str) -> Result<Response, ApiError> {
     Ok((StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response())
 }
 
-/// Writes a failed response as a problem document (RFC 9457); leaves others as they are.
-pub(crate) fn into_problem(mut response: Response) -> Response {
+/// Writes a failed response in a dialect's words: OpenAI's envelope, Anthropic's, Ollama's, or a
+/// problem document (RFC 9457). Leaves others as they are.
+pub(crate) fn in_dialect(
+    mut response: Response,
+    dialect: Dialect,
+    request_id: Option<String>,
+) -> Response {
     let Some(Refused(error)) = response.extensions_mut().remove::<Refused>() else {
         return response;
     };
-    let status = response.status();
+    let written = match dialect {
+        // As it is.
+        Dialect::OpenAi => return response,
+        Dialect::Anthropic => {
+            let envelope = anthropic::ErrorResponse::new(error.code, error.message, request_id);
+            Json(envelope).into_response()
+        }
+        Dialect::Ollama => Json(ollama::ErrorResponse {
+            error: error.message,
+        })
+        .into_response(),
+        Dialect::Own => problem(error, response.status()),
+    };
+    let (mut parts, _) = response.into_parts();
+    let (written, body) = written.into_parts();
+    // They told of the body that is gone, which may have been compressed.
+    parts.headers.remove(header::CONTENT_ENCODING);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.extend(written.headers);
+    Response::from_parts(parts, body)
+}
+
+fn problem(error: ApiError, status: StatusCode) -> Response {
     let problem = Problem {
         kind: "about:blank".to_owned(),
         title: status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -223,12 +280,8 @@ pub(crate) fn into_problem(mut response: Response) -> Response {
         code: error.code.as_str().to_owned(),
         field: error.param,
     };
-    let (mut parts, _) = response.into_parts();
-    let (written, body) = Json(problem).into_response().into_parts();
-    parts.headers.extend(written.headers);
-    let kind = HeaderValue::from_static("application/problem+json");
-    parts.headers.insert(header::CONTENT_TYPE, kind);
-    Response::from_parts(parts, body)
+    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+    (kind, Json(problem)).into_response()
 }
 
 impl From<UseCaseError> for ApiError {

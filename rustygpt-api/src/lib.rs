@@ -6,6 +6,8 @@
 //!
 //! Invariant: only `error.rs` says a status code. Past `v1/*/validate.rs` nothing is JSON.
 
+mod answer;
+mod anthropic;
 mod api;
 mod caller;
 mod cookies;
@@ -17,7 +19,9 @@ pub mod listener;
 mod measurements;
 mod metrics;
 mod middleware;
+mod ollama;
 pub mod openapi;
+mod other_keys;
 pub mod router;
 mod sse;
 pub mod state;

@@ -3,11 +3,12 @@
 use crate::caller::Asker;
 use crate::cookies;
 use crate::error::ApiError;
-use crate::{api, docs, health, metrics, status, v1};
+use crate::{anthropic, api, docs, health, metrics, ollama, status, v1};
 use axum::Json;
 use rustygpt_common::accounts::Problem;
+use rustygpt_common::anthropic::StreamEvent;
 use rustygpt_common::openai::{ChatCompletionChunk, ErrorEnvelope};
-use rustygpt_common::routes;
+use rustygpt_common::routes::Dialect;
 use rustygpt_orchestrator::UseCaseError;
 use rustygpt_orchestrator::access::{Action, Thing, authorize};
 use utoipa::openapi::content::ContentBuilder;
@@ -21,11 +22,27 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "RustyGPT",
-        description = "A private server for language models that speaks the OpenAI API."
+        description = "A private server for language models that speaks the OpenAI API, and the dialects of \
+            Anthropic and Ollama."
     ),
     paths(
         v1::chat_completions::create,
+        v1::completions::create,
         v1::embeddings::create,
+        v1::moderations::create,
+        v1::tokens::tokenize,
+        v1::tokens::detokenize,
+        v1::tokens::apply_template,
+        anthropic::create,
+        anthropic::count_tokens,
+        ollama::models::version,
+        ollama::models::tags,
+        ollama::models::show,
+        ollama::models::ps,
+        ollama::chat::create,
+        ollama::generate::create,
+        ollama::embed::embed,
+        ollama::embed::embeddings,
         v1::models::list,
         v1::models::retrieve,
         health::alive,
@@ -85,11 +102,13 @@ use utoipa::{Modify, OpenApi};
         api::tasks::retry,
         api::tasks::cancel,
     ),
-    components(schemas(ChatCompletionChunk, Problem)),
+    components(schemas(ChatCompletionChunk, Problem, StreamEvent)),
     modifiers(&Credentials, &OtherErrors),
     security(("key" = []), ("token" = []), ("cookie" = [], "proof" = [])),
     tags(
         (name = "inference", description = "The OpenAI API."),
+        (name = "anthropic", description = "Anthropic's dialect."),
+        (name = "ollama", description = "Ollama's dialect."),
         (name = "auth", description = "Ways in and out."),
         (name = "account", description = "One's own account."),
         (name = "admin", description = "Other people's accounts, and the server's rules."),
@@ -124,10 +143,11 @@ struct OtherErrors;
 impl Modify for OtherErrors {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
-            let (schema, kind) = if path.starts_with(routes::API_PREFIX) {
-                ("Problem", "application/problem+json")
-            } else {
-                ("ErrorEnvelope", "application/json")
+            let (schema, kind) = match Dialect::of(path) {
+                Dialect::Own => ("Problem", "application/problem+json"),
+                Dialect::OpenAi => ("ErrorEnvelope", "application/json"),
+                Dialect::Anthropic => ("AnthropicError", "application/json"),
+                Dialect::Ollama => ("OllamaError", "application/json"),
             };
             for operation in [
                 &mut item.get,

@@ -2,7 +2,7 @@
 
 use crate::error::ApiError;
 use crate::state::ApiState;
-use crate::{api, docs, health, metrics, middleware, openapi, status, v1};
+use crate::{anthropic, api, docs, health, metrics, middleware, ollama, openapi, status, v1};
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use rustygpt_common::error_code::ErrorCode;
@@ -15,14 +15,20 @@ type Route = (&'static str, MethodRouter<ApiState>);
 fn table() -> impl Iterator<Item = Route> {
     openai_and_server()
         .into_iter()
+        .chain(other_dialects())
         .chain(entrances_and_own_account())
         .chain(administration())
 }
 
-fn openai_and_server() -> [Route; 11] {
+fn openai_and_server() -> [Route; 16] {
     [
         (routes::CHAT_COMPLETIONS, post(v1::chat_completions::create)),
+        (routes::COMPLETIONS, post(v1::completions::create)),
         (routes::EMBEDDINGS, post(v1::embeddings::create)),
+        (routes::MODERATIONS, post(v1::moderations::create)),
+        (routes::TOKENIZE, post(v1::tokens::tokenize)),
+        (routes::DETOKENIZE, post(v1::tokens::detokenize)),
+        (routes::APPLY_TEMPLATE, post(v1::tokens::apply_template)),
         (routes::MODELS, get(v1::models::list)),
         // Ids may contain slashes.
         ("/v1/models/{*id}", get(v1::models::retrieve)),
@@ -33,6 +39,23 @@ fn openai_and_server() -> [Route; 11] {
         (routes::OPENAPI, get(openapi::show)),
         (routes::DOCS, get(docs::show)),
         ("/docs/{file}", get(docs::file)),
+    ]
+}
+
+fn other_dialects() -> [Route; 10] {
+    use ollama::{chat, embed, generate, models};
+    use routes::ollama as paths;
+    [
+        (routes::MESSAGES, post(anthropic::create)),
+        (routes::COUNT_TOKENS, post(anthropic::count_tokens)),
+        (paths::VERSION, get(models::version)),
+        (paths::TAGS, get(models::tags)),
+        (paths::SHOW, post(models::show)),
+        (paths::PS, get(models::ps)),
+        (paths::CHAT, post(chat::create)),
+        (paths::GENERATE, post(generate::create)),
+        (paths::EMBED, post(embed::embed)),
+        (paths::EMBEDDINGS, post(embed::embeddings)),
     ]
 }
 

@@ -1,11 +1,13 @@
-//! Event streams: pieces of text that leave at once, and comments that keep a quiet line alive.
+//! Event streams: pieces of text that leave at once, and comments that keep a quiet line alive;
+//! and streams of lines, which know no comments.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use http::{HeaderName, HeaderValue, header};
-use rustygpt_common::sse;
+use rustygpt_common::sse::{self, Event};
+use serde::Serialize;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -24,19 +26,55 @@ where
         quiet,
         period: keep_alive,
     };
-    let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/event-stream; charset=utf-8"),
-        ),
+    let kind = "text/event-stream; charset=utf-8";
+    (headers(kind), Body::from_stream(stream)).into_response()
+}
+
+/// Appends an object as an event.
+pub(crate) fn push_json<T: Serialize>(text: &mut String, name: Option<&str>, object: &T) {
+    match serde_json::to_string(object) {
+        Ok(json) => {
+            let event = Event {
+                name: name.map(str::to_owned),
+                ..Event::data(json)
+            };
+            text.push_str(&event.encode());
+        }
+        // Plain structs of strings and finite numbers always serialise.
+        Err(error) => tracing::error!(%error, "an event could not be written"),
+    }
+}
+
+/// Appends an object as a line.
+pub(crate) fn push_line<T: Serialize>(text: &mut String, object: &T) {
+    match serde_json::to_string(object) {
+        Ok(json) => {
+            text.push_str(&json);
+            text.push('\n');
+        }
+        Err(error) => tracing::error!(%error, "a line could not be written"),
+    }
+}
+
+/// An answer made of lines, each a JSON object. When the client goes, the stream is dropped.
+pub(crate) fn respond_lines<S>(lines: S) -> Response
+where
+    S: Stream<Item = String> + Send + 'static,
+{
+    let stream = lines.map(|text| Ok::<_, Infallible>(Bytes::from(text)));
+    (headers("application/x-ndjson"), Body::from_stream(stream)).into_response()
+}
+
+fn headers(kind: &'static str) -> [(HeaderName, HeaderValue); 3] {
+    [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         // Proxies that buffer would hold the words back.
         (
             HeaderName::from_static("x-accel-buffering"),
             HeaderValue::from_static("no"),
         ),
-    ];
-    (headers, Body::from_stream(stream)).into_response()
+    ]
 }
 
 struct KeepAlive<S> {
@@ -66,7 +104,7 @@ impl<S: Stream<Item = String> + Unpin> Stream for KeepAlive<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::{StreamExt, stream};
+    use futures::stream;
 
     #[tokio::test]
     async fn silence_is_broken_by_comments() {

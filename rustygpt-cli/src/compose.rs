@@ -179,7 +179,7 @@ pub(crate) fn server(
         models,
         accounts: Some(Arc::clone(&accounts)),
         keyring: Keyring::new([KeyDigest::of(key)]),
-        keyless: false,
+        keyless: settings.is_loopback_open,
         hosts: HostPolicy::new(bound, &settings.allowed_hosts, public_url)?,
         cors_origins: origins.collect::<Result<_, _>>()?,
         trusted_proxies: Networks::parse(proxies)?,

@@ -34,6 +34,8 @@ pub enum ErrorCode {
     ModelNotFound,
     /// The model exists and cannot do what was asked.
     ModelNotSupported,
+    /// The route is known and nothing stands behind it here.
+    NotImplemented,
     /// No such route or object.
     NotFound,
     /// The route exists, its method does not.
@@ -96,6 +98,7 @@ impl ErrorCode {
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::ModelNotFound => "model_not_found",
             Self::ModelNotSupported => "model_not_supported",
+            Self::NotImplemented => "not_implemented",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",

@@ -2,12 +2,26 @@
 
 /// Answers a conversation.
 pub const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
+/// Goes on with a text.
+pub const COMPLETIONS: &str = "/v1/completions";
 /// Turns texts into vectors.
 pub const EMBEDDINGS: &str = "/v1/embeddings";
 /// Lists the models.
 pub const MODELS: &str = "/v1/models";
 /// Describes one model; its id, which may contain slashes, follows.
 pub const MODELS_ITEM_PREFIX: &str = "/v1/models/";
+/// Splits a text into tokens.
+pub const TOKENIZE: &str = "/v1/tokenize";
+/// Joins tokens to a text.
+pub const DETOKENIZE: &str = "/v1/detokenize";
+/// Renders a conversation as its model reads it.
+pub const APPLY_TEMPLATE: &str = "/v1/apply-template";
+/// Would judge texts.
+pub const MODERATIONS: &str = "/v1/moderations";
+/// Answers a conversation in Anthropic's dialect.
+pub const MESSAGES: &str = "/v1/messages";
+/// Counts a conversation's tokens in Anthropic's dialect.
+pub const COUNT_TOKENS: &str = "/v1/messages/count_tokens";
 /// Tells whether the process lives.
 pub const HEALTH: &str = "/healthz";
 /// Tells whether a model can answer.
@@ -74,7 +88,8 @@ pub mod elsewhere {
     }
 }
 
-/// What `/api` begins with: the routes that answer errors as problem documents.
+/// What `/api` begins with: the house's own routes, whose errors are problem documents, and
+/// Ollama's.
 pub const API_PREFIX: &str = "/api/";
 
 /// Whether a route needs neither key nor sign-in.
@@ -97,17 +112,89 @@ pub fn is_entrance(path: &str) -> bool {
         || elsewhere::returns_from(path).is_some()
 }
 
+/// Ollama's dialect, which shares its prefix with the house's own routes.
+pub mod ollama {
+    /// Tells which version of Ollama's dialect is spoken.
+    pub const VERSION: &str = "/api/version";
+    /// Lists the models.
+    pub const TAGS: &str = "/api/tags";
+    /// Describes one model.
+    pub const SHOW: &str = "/api/show";
+    /// Lists the models in memory.
+    pub const PS: &str = "/api/ps";
+    /// Answers a conversation.
+    pub const CHAT: &str = "/api/chat";
+    /// Goes on with a text.
+    pub const GENERATE: &str = "/api/generate";
+    /// Turns texts into vectors.
+    pub const EMBED: &str = "/api/embed";
+    /// Turns one text into a vector.
+    pub const EMBEDDINGS: &str = "/api/embeddings";
+    /// All of them.
+    pub const ALL: [&str; 8] = [VERSION, TAGS, SHOW, PS, CHAT, GENERATE, EMBED, EMBEDDINGS];
+}
+
+/// Whose words a route speaks; errors are written in them too, whoever refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAI's, and that of the routes about the server itself.
+    OpenAi,
+    /// Anthropic's.
+    Anthropic,
+    /// Ollama's.
+    Ollama,
+    /// The house's own, whose errors are problem documents.
+    Own,
+}
+
+impl Dialect {
+    /// The dialect of a path, whether there is a route or not.
+    #[must_use]
+    pub fn of(path: &str) -> Self {
+        if [MESSAGES, COUNT_TOKENS].contains(&path) {
+            Self::Anthropic
+        } else if ollama::ALL.contains(&path) {
+            Self::Ollama
+        } else if path.starts_with(API_PREFIX) {
+            Self::Own
+        } else {
+            Self::OpenAi
+        }
+    }
+}
+
 /// Whether a route has a model compute, which counts against a key's rate and quota.
 #[must_use]
 pub fn computes(path: &str) -> bool {
-    [CHAT_COMPLETIONS, EMBEDDINGS].contains(&path)
+    [
+        CHAT_COMPLETIONS,
+        COMPLETIONS,
+        EMBEDDINGS,
+        MESSAGES,
+        ollama::CHAT,
+        ollama::GENERATE,
+        ollama::EMBED,
+        ollama::EMBEDDINGS,
+    ]
+    .contains(&path)
 }
 
 /// Whether a path serves inference or the discovery of models: the routes that an owner may open
 /// to keyless clients on the same machine.
 #[must_use]
 pub fn is_inference(path: &str) -> bool {
-    [CHAT_COMPLETIONS, EMBEDDINGS, MODELS].contains(&path) || path.starts_with(MODELS_ITEM_PREFIX)
+    [
+        MODELS,
+        TOKENIZE,
+        DETOKENIZE,
+        APPLY_TEMPLATE,
+        MODERATIONS,
+        COUNT_TOKENS,
+    ]
+    .contains(&path)
+        || computes(path)
+        || ollama::ALL.contains(&path)
+        || path.starts_with(MODELS_ITEM_PREFIX)
 }
 
 #[cfg(test)]

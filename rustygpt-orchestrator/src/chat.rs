@@ -1,4 +1,4 @@
-//! Answering a conversation.
+//! Answering a conversation, or going on with a text.
 
 use crate::UseCaseError;
 use crate::access::Caller;
@@ -7,6 +7,7 @@ use futures::Stream;
 use rustygpt_model::contract::{GenerateRequest, GenerationEvent, ModelError};
 use rustygpt_model::engine::{AnyModel, Generation};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// An answer that has begun.
@@ -25,7 +26,7 @@ pub struct Answer {
 pub struct Speech {
     // Dropped first: the engine must know before the model may go.
     generation: Generation,
-    _lease: Lease,
+    _lease: Arc<Lease>,
 }
 
 impl Speech {
@@ -61,16 +62,17 @@ pub async fn model(models: &Models, caller: &Caller, name: &str) -> Result<Lease
 
 /// Admits a request to a model that [`model`] gave to this caller: it is rendered, tokenised and
 /// has its place in the queue when this returns. The request's cache salt is replaced by the
-/// caller's.
+/// caller's. Several requests may share one lease.
 ///
 /// # Errors
 /// [`UseCaseError::Model`] with what
 /// [`LoadedModel::admit`](rustygpt_model::engine::LoadedModel::admit) refused.
 pub async fn complete(
-    lease: Lease,
+    lease: impl Into<Arc<Lease>>,
     caller: &Caller,
     mut request: GenerateRequest,
 ) -> Result<Answer, UseCaseError> {
+    let lease = lease.into();
     let AnyModel::Language(language) = lease.model() else {
         // `model` leases nothing else.
         return Err(ModelError::Internal("the model cannot chat".into()).into());

@@ -9,5 +9,6 @@ pub mod chat;
 pub mod embeddings;
 mod error;
 pub mod models;
+pub mod tokens;
 
 pub use error::UseCaseError;

@@ -17,6 +17,8 @@ use rustygpt_orchestrator::accounts::{Accounts, Authenticated, Presented};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+/// Where Anthropic's clients put the key.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The second secret that must come with a cookie.
 const PROOF: HeaderName = HeaderName::from_static("x-rustygpt-proof");
 
@@ -47,7 +49,7 @@ pub(crate) async fn identify(
         _ => None,
     };
     let Some((accounts, who)) = who else {
-        if !state.keyless || !routes::is_inference(path) {
+        if !state.keyless || !routes::is_inference(path) || !is_from_loopback(&state, &request) {
             return Err(refusal(headers));
         }
         request.extensions_mut().insert(Caller::keyless());
@@ -64,10 +66,10 @@ pub(crate) async fn identify(
     Ok(response)
 }
 
-/// The one thing a request presents. An `Authorization` header counts before a cookie, also when it
-/// is wrong: what a program says explicitly must not be replaced by what a browser adds.
+/// The one thing a request presents. A header counts before a cookie, also when it is wrong: what a
+/// program says explicitly must not be replaced by what a browser adds.
 fn presented(headers: &HeaderMap) -> Option<Presented<'_>> {
-    if headers.contains_key(header::AUTHORIZATION) {
+    if presents_key(headers) {
         return bearer(headers).map(Presented::Bearer);
     }
     let token = cookies::read(headers, cookies::ACCESS)?;
@@ -80,12 +82,24 @@ pub(crate) fn proof(headers: &HeaderMap) -> Option<&str> {
     headers.get(PROOF)?.to_str().ok()
 }
 
+fn presents_key(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION) || headers.contains_key(API_KEY)
+}
+
+/// The key or token of a request: its bearer or, where there is no `Authorization` header, what
+/// stands in Anthropic's. Two headers of a name are none.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (value, None) = (values.next()?, values.next()) else {
-        return None;
+    let only = |name: HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        let (value, None) = (values.next()?, values.next()) else {
+            return None;
+        };
+        value.to_str().ok()
     };
-    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    if !headers.contains_key(header::AUTHORIZATION) {
+        return only(API_KEY).map(str::trim);
+    }
+    let (scheme, key) = only(header::AUTHORIZATION)?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
@@ -117,6 +131,16 @@ async fn bound(
         }
     }
     Ok(standing)
+}
+
+/// Whether a request comes from a program of this machine. What a proxy hands on came from somewhere
+/// else, whatever it says.
+fn is_from_loopback(state: &ApiState, request: &Request) -> bool {
+    let peer = request.extensions().get::<Peer>();
+    peer.is_some_and(|peer| {
+        let address = peer.address.ip();
+        address.to_canonical().is_loopback() && !state.trusted_proxies.contain(address)
+    }) && !Forwarded::is_claimed(request.headers())
 }
 
 /// Bounds how often one network address may try to get in.
@@ -175,7 +199,7 @@ fn tell(response: &mut Response, standing: &Standing) {
 }
 
 fn refusal(headers: &HeaderMap) -> ApiError {
-    let message = if headers.contains_key(header::AUTHORIZATION) {
+    let message = if presents_key(headers) {
         "Incorrect API key provided. The key is in the file `api-key` of the server's data folder; \
          `rustygpt env openai` prints it ready for use."
     } else {

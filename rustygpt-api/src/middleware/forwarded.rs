@@ -90,6 +90,18 @@ pub(crate) struct Forwarded {
 }
 
 impl Forwarded {
+    /// Whether a request says that somebody handed it on, believed or not.
+    pub(crate) fn is_claimed(headers: &HeaderMap) -> bool {
+        [
+            "forwarded",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-real-ip",
+        ]
+        .into_iter()
+        .any(|name| headers.contains_key(name))
+    }
+
     /// Reads the headers of a proxy that is in `trusted`; those of others mean nothing.
     pub(crate) fn read(peer: Option<Peer>, headers: &HeaderMap, trusted: &Networks) -> Self {
         let Some(peer) = peer else {

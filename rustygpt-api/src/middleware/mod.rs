@@ -60,7 +60,7 @@ pub(crate) fn apply(router: Router<ApiState>, state: &ApiState) -> Router<ApiSta
         ))
         .layer(from_fn_with_state(state.clone(), harden::bound_headers))
         .layer(from_fn(panic::answer))
-        .layer(from_fn(problem::write_as_problem))
+        .layer(from_fn(problem::write_in_dialect))
         .layer(from_fn(harden::add_headers))
         .layer(from_fn_with_state(state.clone(), linger::read_to_the_end))
         .layer(from_fn_with_state(state.clone(), observe::observe))

@@ -71,6 +71,10 @@ async fn a_keyless_server_opens_inference_and_discovery_only() {
     for (path, expected) in [
         ("/v1/models", 200),
         ("/v1/models/parrot", 200),
+        ("/api/version", 200),
+        ("/api/tags", 200),
+        ("/api/account", 401),
+        ("/api/admin/accounts", 401),
         ("/status", 401),
         ("/metrics", 401),
         ("/openapi.json", 401),
@@ -78,6 +82,12 @@ async fn a_keyless_server_opens_inference_and_discovery_only() {
     ] {
         let answer = Answer::of(server.client.get(server.url(path))).await;
         assert_eq!(answer.status, expected, "{path}");
+    }
+    // A proxy on this machine hands on what came from elsewhere.
+    for name in ["x-forwarded-for", "forwarded", "x-real-ip"] {
+        let forwarded = server.client.get(server.url("/v1/models"));
+        let forwarded = forwarded.header(name, "203.0.113.7");
+        assert_eq!(Answer::of(forwarded).await.status, 401, "{name}");
     }
     let foreign = server
         .client

@@ -262,6 +262,7 @@ async fn chat(server: &mut Overheard, key: &str) {
     let embed = server.request(key, Method::POST, "/v1/embeddings");
     let body = json!({"model": "parrot", "input": format!("{MARK} input")});
     server.fail(embed.json(&body)).await;
+    other_dialects(server, key).await;
     // HTTP/2, whose library tells of its frames.
     let second = Client::builder().no_proxy().http2_prior_knowledge();
     let first = std::mem::replace(&mut server.client, second.build().unwrap());
@@ -270,6 +271,44 @@ async fn chat(server: &mut Overheard, key: &str) {
     let wrong = server.request(&format!("sk-rustygpt-{MARK}"), Method::GET, "/v1/models");
     server.fail(wrong).await;
     server.client = first;
+}
+
+/// What goes well and what does not beside OpenAI's chats.
+async fn other_dialects(server: &mut Overheard, key: &str) {
+    let text = format!("{MARK} prompt");
+    let prompt = json!([{"role": "user", "content": text}]);
+    for (path, body) in [
+        (
+            "/v1/completions",
+            json!({"model": "parrot", "prompt": text}),
+        ),
+        ("/v1/tokenize", json!({"model": "parrot", "prompt": text})),
+        (
+            "/v1/messages",
+            json!({"model": "parrot", "max_tokens": 9, "messages": prompt}),
+        ),
+        ("/api/chat", json!({"model": "parrot", "messages": prompt})),
+        ("/api/generate", json!({"model": "parrot", "prompt": text})),
+    ] {
+        let answer = server.post(key, path, body.clone()).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        for (field, value) in [
+            ("model", json!(format!("{MARK} model"))),
+            ("prompt", json!({MARK: MARK})),
+            ("messages", json!([{"role": MARK, "content": MARK}])),
+        ] {
+            let mut wrong = body.clone();
+            if wrong.get(field).is_some() {
+                wrong[field] = value;
+                let request = server.request(key, Method::POST, path);
+                server.fail(request.json(&wrong)).await;
+            }
+        }
+    }
+    // Anthropic's clients prove themselves by another header.
+    let request = server.request("", Method::GET, "/v1/models");
+    let wrong = request.header("x-api-key", format!("sk-rustygpt-{MARK}"));
+    server.fail(wrong).await;
 }
 
 /// A second factor, set and used; the access token of the sign-in with it.

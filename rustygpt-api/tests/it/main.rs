@@ -9,8 +9,10 @@
 
 mod access;
 mod accounts;
+mod anthropic;
 mod canary;
 mod chat;
+mod completions;
 mod connections;
 mod docs;
 mod embeddings;
@@ -18,6 +20,7 @@ mod errors;
 mod guard;
 mod home;
 mod hostile;
+mod hostile_dialects;
 mod loading;
 mod log;
 mod matrix;
@@ -25,6 +28,7 @@ mod oauth;
 mod oauth_issuer;
 mod oauth_refusals;
 mod oauth_trip;
+mod ollama;
 mod overload;
 mod raw;
 mod restart;

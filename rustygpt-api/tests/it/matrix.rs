@@ -30,8 +30,23 @@ enum Rule {
     Administer,
 }
 
-const RULES: [(&str, Rule); 60] = [
+const RULES: [(&str, Rule); 75] = [
     ("create_chat_completion", Rule::Generate),
+    ("create_completion", Rule::Generate),
+    ("create_moderation", Rule::Look),
+    ("tokenize", Rule::Generate),
+    ("detokenize", Rule::Generate),
+    ("apply_template", Rule::Generate),
+    ("create_message", Rule::Generate),
+    ("count_message_tokens", Rule::Generate),
+    ("ollama_version", Rule::Look),
+    ("ollama_tags", Rule::Look),
+    ("ollama_show", Rule::Look),
+    ("ollama_ps", Rule::Look),
+    ("ollama_chat", Rule::Generate),
+    ("ollama_generate", Rule::Generate),
+    ("ollama_embed", Rule::Generate),
+    ("ollama_embeddings", Rule::Generate),
     ("create_embedding", Rule::Generate),
     ("list_models", Rule::Look),
     ("retrieve_model", Rule::Look),
@@ -276,6 +291,13 @@ fn body_of(operation: &str) -> Value {
     match operation {
         "create_chat_completion" => chat_body(&json!({})),
         "create_embedding" => json!({"model": "parrot", "input": "x"}),
+        "create_completion" | "tokenize" => json!({"model": "parrot", "prompt": "x"}),
+        "detokenize" => json!({"model": "parrot", "tokens": [120]}),
+        "apply_template" | "ollama_chat" => chat_body(&json!({})),
+        "create_message" | "count_message_tokens" => chat_body(&json!({"max_tokens": 9})),
+        "ollama_show" => json!({"model": "parrot"}),
+        "ollama_generate" | "ollama_embeddings" => json!({"model": "parrot", "prompt": "x"}),
+        "ollama_embed" => json!({"model": "parrot", "input": "x"}),
         "rename_account" => json!({"name": "Mallory"}),
         "delete_account" | "remove_second_factor" => json!({"password": password}),
         "change_password" => json!({"password": password, "new_password": "taken over!"}),

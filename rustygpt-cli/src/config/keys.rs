@@ -98,7 +98,7 @@ use Group::{Connection, Engine, Global, Hidden, Server};
 use Kind::{Choice, List, Number, Path, Period, Size, Switch, Text};
 
 /// Every setting there is.
-pub(crate) static KEYS: [Key; 37] = [
+pub(crate) static KEYS: [Key; 38] = [
     key(
         "data_dir",
         Global,
@@ -359,6 +359,16 @@ pub(crate) static KEYS: [Key; 37] = [
         List,
         "ORIGIN",
         "A web page's origin that may call the API; may be given again",
+    ),
+    or(
+        key(
+            "open_loopback",
+            Server,
+            Switch,
+            "BOOL",
+            "Let programs on this machine list models and have them answer without a key",
+        ),
+        "false",
     ),
     or(
         key(

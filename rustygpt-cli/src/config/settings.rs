@@ -84,6 +84,8 @@ pub(crate) struct Settings {
     /// Certificate chain and private key.
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) cors_origins: Vec<String>,
+    /// Whether programs of this machine need no key for inference and discovery.
+    pub(crate) is_loopback_open: bool,
     pub(crate) drain_timeout: Duration,
     pub(crate) hf_endpoint: Url,
     pub(crate) hf_token: Option<String>,
@@ -168,6 +170,7 @@ impl Settings {
             trusted_proxies: read.list("trusted_proxy").to_vec(),
             tls: read.tls()?,
             cors_origins: read.list("cors_origin").to_vec(),
+            is_loopback_open: config.value("open_loopback") == Some(&Value::Switch(true)),
             drain_timeout: Duration::from_secs(read.number("drain_timeout")?.unwrap_or(20)),
             hf_endpoint: read.url("hf_endpoint")?.context("hf_endpoint is not set")?,
             hf_token: read.text("hf_token").map(str::to_owned),

@@ -250,7 +250,7 @@ pub struct CompletionTokensDetails {
 }
 
 /// Tells a `null` that is there from an absent key.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

@@ -4,12 +4,14 @@
 
 mod chat_request;
 mod chat_response;
+mod completions;
 mod embeddings;
 mod error;
 mod message;
 mod models;
+mod tokens;
 mod tools;
-mod union;
+pub(crate) mod union;
 
 pub use chat_request::{
     ChatRequest, JsonSchemaFormat, Prediction, ReasoningOptions, ResponseFormat, StreamOptions,
@@ -19,6 +21,7 @@ pub use chat_response::{
     CompletionTokensDetails, Logprobs, PromptTokensDetails, ResponseToolCall, TokenLogprob,
     ToolCallDelta, ToolCallDeltaFunction, TopLogprob, Usage,
 };
+pub use completions::{Completion, CompletionChoice, CompletionLogprobs, CompletionRequest};
 pub use embeddings::{
     EmbeddingsEntry, EmbeddingsInput, EmbeddingsItem, EmbeddingsRequest, EmbeddingsResponse,
     EmbeddingsUsage, EmbeddingsVector,
@@ -29,6 +32,9 @@ pub use message::{
     RequestToolCallFunction,
 };
 pub use models::{Model, ModelList};
+pub use tokens::{
+    DetokenizeRequest, DetokenizeResponse, RenderedPrompt, TokenizeRequest, TokenizeResponse,
+};
 pub use tools::{
     AllowedTools, FunctionDefinition, NamedFunction, NamedTool, RequestTool, ToolChoice,
     ToolChoiceObject,

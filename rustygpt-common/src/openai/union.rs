@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for StringOrList {
 }
 
 /// Reads a string or a list of `T`.
-pub(super) fn string_or_list<'de, D, T, R>(
+pub(crate) fn string_or_list<'de, D, T, R>(
     deserializer: D,
     expected: &'static str,
     from_text: fn(String) -> R,
@@ -71,7 +71,7 @@ where
 }
 
 /// Reads a string or an object `T`.
-pub(super) fn string_or_object<'de, D, T, R>(
+pub(crate) fn string_or_object<'de, D, T, R>(
     deserializer: D,
     expected: &'static str,
     from_text: fn(String) -> R,

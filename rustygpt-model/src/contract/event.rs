@@ -60,6 +60,8 @@ pub enum GenerationEvent {
         choice: u32,
         /// Why.
         reason: FinishReason,
+        /// The stop string that ended it, where one did.
+        stop_string: Option<String>,
         /// What this choice cost.
         usage: Usage,
     },

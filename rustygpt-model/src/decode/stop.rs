@@ -21,6 +21,8 @@ pub struct StopMatcher {
     stops: Vec<String>,
     /// The longest end of the text so far that is the beginning of a stop string.
     held: String,
+    /// Which of `stops` ended the answer.
+    matched: Option<usize>,
 }
 
 impl StopMatcher {
@@ -31,6 +33,7 @@ impl StopMatcher {
         Self {
             stops,
             held: String::new(),
+            matched: None,
         }
     }
 
@@ -38,6 +41,12 @@ impl StopMatcher {
     #[must_use]
     pub fn held(&self) -> usize {
         self.held.len()
+    }
+
+    /// The stop string that ended the answer.
+    #[must_use]
+    pub fn matched(&self) -> Option<&str> {
+        self.stops.get(self.matched?).map(String::as_str)
     }
 
     /// Adds text. After a match nothing more may be added.
@@ -54,12 +63,14 @@ impl StopMatcher {
         let first = self
             .stops
             .iter()
-            .filter_map(|stop| {
+            .enumerate()
+            .filter_map(|(index, stop)| {
                 all.find(stop.as_str())
-                    .map(|start| (start + stop.len(), start))
+                    .map(|start| (start + stop.len(), start, index))
             })
             .min();
-        if let Some((_, start)) = first {
+        if let Some((_, start, index)) = first {
+            self.matched = Some(index);
             all.truncate(start);
             return Matched {
                 text: all,
@@ -122,6 +133,16 @@ mod tests {
         let mut matcher = StopMatcher::new(vec!["</end>".to_owned()]);
         assert_eq!(matcher.push("a </en".to_owned()).text, "a ");
         assert_eq!(matcher.push("try> b".to_owned()).text, "</entry> b");
+    }
+
+    #[test]
+    fn the_string_that_ended_the_answer_is_known() {
+        let stops = ["END", " END", "never"].map(str::to_owned).to_vec();
+        let mut matcher = StopMatcher::new(stops);
+        assert!(!matcher.push("one EN".to_owned()).is_stopped);
+        assert_eq!(matcher.matched(), None);
+        assert!(matcher.push("D two".to_owned()).is_stopped);
+        assert_eq!(matcher.matched(), Some(" END"));
     }
 
     proptest! {

@@ -74,6 +74,12 @@ impl StreamDecoder {
         self.sections.has_calls()
     }
 
+    /// The stop string that ended the answer, if one did.
+    #[must_use]
+    pub fn stop_string(&self) -> Option<&str> {
+        self.stops.matched()
+    }
+
     /// Adds a token. After a stop nothing more may be added.
     pub fn push(&mut self, token: u32, logprob: Option<TokenLogprob>) -> Decoded {
         if let Some(logprob) = logprob {

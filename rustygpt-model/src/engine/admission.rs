@@ -46,15 +46,7 @@ impl Admission<'_> {
         if request.choices == 0 {
             return unsupported("n", "n must be at least 1");
         }
-        if let Input::Chat { messages, .. } = &request.input {
-            if !self.has_template {
-                return unsupported(
-                    "messages",
-                    "this model has no chat template and only takes bare text",
-                );
-            }
-            messages.iter().try_for_each(check_parts)?;
-        }
+        check_input(&request.input, self.has_template)?;
         let vocabulary = self.geometry.vocabulary;
         match request
             .sampling
@@ -160,6 +152,20 @@ impl Admission<'_> {
         ending.dedup();
         ending.into()
     }
+}
+
+/// Whether a model can read this at all.
+pub(super) fn check_input(input: &Input, has_template: bool) -> Result<(), ModelError> {
+    let Input::Chat { messages, .. } = input else {
+        return Ok(());
+    };
+    if !has_template {
+        return unsupported(
+            "messages",
+            "this model has no chat template and only takes bare text",
+        );
+    }
+    messages.iter().try_for_each(check_parts)
 }
 
 fn check_parts(message: &Message) -> Result<(), ModelError> {

@@ -1,6 +1,6 @@
 //! [`LoadedModel`]: the handle of one engine.
 
-use super::admission::{Admission, Reading};
+use super::admission::{Admission, Reading, check_input};
 use super::counters::{Counters, Place};
 use super::shape::Shaper;
 use super::speculation::Sources;
@@ -181,6 +181,25 @@ impl LoadedModel {
             prompt_tokens,
             notes,
         ))
+    }
+
+    /// The tokens that the model would read of an input: a conversation is rendered by the model's
+    /// template. Nothing is computed with them.
+    ///
+    /// # Errors
+    /// [`ModelError::Unsupported`] for a conversation where the model has no template or cannot
+    /// take a part of it; [`ModelError::Template`].
+    pub async fn prompt(&self, input: Input) -> Result<Vec<u32>, ModelError> {
+        check_input(&input, self.inner.template.is_some())?;
+        let Ok(runtime) = Handle::try_current() else {
+            return self.inner.prompt_tokens(&input).await;
+        };
+        let inner = Arc::clone(&self.inner);
+        let work = move || runtime.block_on(inner.prompt_tokens(&input));
+        match self.inner.tasks.spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(error) => Err(ModelError::Internal(Box::new(error))),
+        }
     }
 
     async fn read(

@@ -2,6 +2,7 @@
 
 use rustygpt_model::contract::ModelError;
 use rustygpt_model::engine::AnyModel;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +88,22 @@ impl About {
             context_length: Some(description.context_length),
             created,
         }
+    }
+
+    /// Names what is known of the model, in hexadecimal digits: whoever compares two of them sees
+    /// whether it became another one. Not a digest of its file.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let Self {
+            id,
+            architecture,
+            quantization,
+            parameters,
+            ..
+        } = self;
+        let known = format!("{id}\n{architecture}\n{quantization}\n{parameters}");
+        let bytes = Sha256::digest(known.as_bytes());
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -1,30 +1,18 @@
 //! `POST /v1/chat/completions`.
 
 mod blocking;
-mod meter;
-mod opening;
 mod stream;
-mod validate;
-mod wire;
+pub(crate) mod validate;
+pub(crate) mod wire;
 
-use crate::caller::{Asker, Ending};
+use crate::answer::{Asking, Question, streamed, whole};
 use crate::error::ApiError;
 use crate::json_body::JsonBody;
-use crate::middleware::{IGNORED, Record};
-use crate::sse;
-use crate::state::ApiState;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
-use http::HeaderValue;
-use opening::{Asking, LateStream, Opened};
+use crate::other_keys;
+use axum::response::Response;
 use rustygpt_common::openai::{ChatCompletion, ChatRequest, ErrorEnvelope};
-use std::time::{Duration, Instant};
-use stream::ChunkStream;
-
-/// How long a stream waits for its model before its headers go out: what fails within this time
-/// fails with a status code.
-const HEADERS_WITHIN: Duration = Duration::from_secs(1);
+use stream::ChunkWriter;
+use validate::Validated;
 
 /// Answers a conversation.
 ///
@@ -50,76 +38,31 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(1);
         (status = 503, description = "The model is not running, or cannot be loaded.", body = ErrorEnvelope),
     ))]
 pub(crate) async fn create(
-    State(state): State<ApiState>,
-    Asker(caller): Asker,
-    ending: Ending,
-    Extension(record): Extension<Record>,
+    asking: Asking,
     body: JsonBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
-    let start = Instant::now();
-    let validated = validate::validate(body.value, &body.text)?;
-    let is_stream = validated.stream.is_some();
-    record.note(|facts| facts.is_stream = Some(is_stream));
-    let (model, request, ignored) = (validated.model, validated.request, validated.ignored);
-    let choices = validated.choices;
-    let asking = Asking {
-        state: state.clone(),
-        caller,
-        ending: ending.clone(),
-        record,
-        start,
-    };
-    let mut leasing = Box::pin(asking.clone().lease(model));
-    let Some(options) = validated.stream else {
-        let Opened {
-            head,
-            speech,
-            meter,
-            ignored,
-        } = asking.open(leasing.await?, request, ignored).await?;
-        let collected = blocking::collect(head, speech, meter, choices, validated.wants_logprobs);
-        let response = tokio::select! {
-            completion = collected => Json(completion?).into_response(),
-            () = ending.token().cancelled() => return Err(ending.reason().0),
-        };
-        return Ok(with_ignored(response, &ignored));
-    };
-    let keep_alive = state.limits.keep_alive;
-    let begin = move |opened: Opened| {
-        let Opened {
-            head,
-            speech,
-            meter,
-            ..
-        } = opened;
-        ChunkStream::new(head, speech, meter, choices, &options, ending)
-    };
-    match tokio::time::timeout(HEADERS_WITHIN.min(keep_alive), &mut leasing).await {
-        Ok(lease) => {
-            let opened = asking.open(lease?, request, ignored).await?;
-            let ignored = opened.ignored.clone();
-            let response = sse::respond(begin(opened), keep_alive);
-            Ok(with_ignored(response, &ignored))
+    let ignored = other_keys::with_meaning(&body.text, &ChatRequest::KEYS);
+    let Validated {
+        model,
+        request,
+        stream,
+        wants_logprobs,
+        ignored,
+    } = validate::validate(body.value, ignored)?;
+    let choices = request.choices;
+    let question = Question::one(model, "chatcmpl-", request, ignored);
+    match stream {
+        None => {
+            whole(asking, question, |complete| {
+                Ok(blocking::completion(complete, wants_logprobs))
+            })
+            .await
         }
-        // The model is being loaded. A client that hears nothing would give up.
-        Err(_) => {
-            let (known, record) = (ignored.clone(), asking.record.clone());
-            let opening = async move {
-                let lease = leasing.await?;
-                Ok(begin(asking.open(lease, request, ignored).await?))
-            };
-            let events = LateStream::new(Box::pin(opening), record);
-            Ok(with_ignored(sse::respond(events, keep_alive), &known))
+        Some(options) => {
+            streamed(asking, question, move |opened| {
+                ChunkWriter::new(opened.head.clone(), choices, &options)
+            })
+            .await
         }
     }
-}
-
-/// Names the parameters that had no effect or a different one.
-fn with_ignored(mut response: Response, ignored: &[String]) -> Response {
-    if !ignored.is_empty()
-        && let Ok(names) = HeaderValue::from_str(&ignored.join(", "))
-    {
-        response.headers_mut().insert(IGNORED, names);
-    }
-    response
 }

@@ -2,21 +2,18 @@
 
 mod validate;
 
-use crate::caller::{Asker, Ending};
+use crate::answer::Asking;
 use crate::error::ApiError;
 use crate::json_body::JsonBody;
-use crate::middleware::Record;
-use crate::state::ApiState;
-use axum::extract::State;
-use axum::{Extension, Json};
+use axum::Json;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustygpt_common::openai::{
     EmbeddingsEntry, EmbeddingsRequest, EmbeddingsResponse, EmbeddingsUsage, EmbeddingsVector,
     ErrorEnvelope,
 };
-use rustygpt_orchestrator::embeddings;
-use validate::Encoding;
+use rustygpt_orchestrator::embeddings::{self, Embedded};
+pub(crate) use validate::Encoding;
 
 /// Turns texts into vectors of length 1.
 ///
@@ -38,32 +35,18 @@ use validate::Encoding;
         (status = 503, description = "The model is not running.", body = ErrorEnvelope),
     ))]
 pub(crate) async fn create(
-    State(state): State<ApiState>,
-    Asker(caller): Asker,
-    ending: Ending,
-    Extension(record): Extension<Record>,
+    asking: Asking,
     body: JsonBody<EmbeddingsRequest>,
 ) -> Result<Json<EmbeddingsResponse>, ApiError> {
     // The texts are long; nothing below needs them as they came.
     drop(body.text);
-    let validated = validate::validate(body.value)?;
-    record.note(|facts| facts.is_stream = Some(false));
-    let embedding = embeddings::embed(&state.models, &caller, &validated.model, validated.request);
-    let embedded = tokio::select! {
-        embedded = embedding => embedded?,
-        () = ending.token().cancelled() => return Err(ending.reason().0),
-    };
+    let (embedded, encoding) = embedded(&asking, body.value).await?;
     let prompt_tokens = embedded.embeddings.prompt_tokens;
-    record.note(|facts| {
-        facts.model = Some(embedded.model.clone());
-        facts.prompt_tokens = Some(u64::from(prompt_tokens));
-        facts.completion_tokens = Some(0);
-    });
     let vectors = embedded.embeddings.vectors.into_iter().zip(0..);
     let data = vectors.map(|(vector, index)| EmbeddingsEntry {
         object: "embedding".to_owned(),
         index,
-        embedding: match validated.encoding {
+        embedding: match encoding {
             Encoding::Float => EmbeddingsVector::Float(vector),
             Encoding::Base64 => EmbeddingsVector::Base64(base64(&vector)),
         },
@@ -77,6 +60,37 @@ pub(crate) async fn create(
             total_tokens: prompt_tokens,
         },
     }))
+}
+
+/// Has texts embedded, in whatever dialect they came, and notes what it cost.
+///
+/// # Errors
+/// What refuses the request, in OpenAI's words.
+pub(crate) async fn embedded(
+    asking: &Asking,
+    request: EmbeddingsRequest,
+) -> Result<(Embedded, Encoding), ApiError> {
+    let validated = validate::validate(request)?;
+    let Asking {
+        state,
+        caller,
+        ending,
+        record,
+        ..
+    } = asking;
+    record.note(|facts| facts.is_stream = Some(false));
+    let embedding = embeddings::embed(&state.models, caller, &validated.model, validated.request);
+    let embedded = tokio::select! {
+        embedded = embedding => embedded?,
+        () = ending.token().cancelled() => return Err(ending.reason().0),
+    };
+    let prompt_tokens = embedded.embeddings.prompt_tokens;
+    record.note(|facts| {
+        facts.model = Some(embedded.model.clone());
+        facts.prompt_tokens = Some(u64::from(prompt_tokens));
+        facts.completion_tokens = Some(0);
+    });
+    Ok((embedded, validated.encoding))
 }
 
 fn base64(vector: &[f32]) -> String {

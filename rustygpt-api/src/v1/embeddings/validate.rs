@@ -21,7 +21,7 @@ pub(super) struct Validated {
 
 /// How vectors are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     /// As numbers.
     Float,
     /// As bytes in base64.

@@ -183,6 +183,7 @@ impl Worker {
             FinishReason::Stop if choice.decoder.has_calls() => request.shape.calls_reason(),
             reason => reason,
         };
+        let stop_string = choice.decoder.stop_string().map(str::to_owned);
         // The room is free before the client hears of it and asks again.
         request.unfinished.retain(|&other| other != id);
         request.place.shrink_to(request.unfinished.len());
@@ -193,6 +194,7 @@ impl Worker {
         let _ = request.events.send(GenerationEvent::Finish {
             choice: choice.index,
             reason,
+            stop_string,
             usage,
         });
         if request.unfinished.is_empty() {

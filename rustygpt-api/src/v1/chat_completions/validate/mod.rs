@@ -2,9 +2,8 @@
 //! Past this room nothing is checked again.
 
 mod messages;
-mod other_keys;
-mod response_format;
-mod sampling;
+pub(crate) mod response_format;
+pub(in crate::v1) mod sampling;
 mod template;
 mod tools;
 
@@ -14,41 +13,35 @@ use rustygpt_common::openai::{ChatRequest, Content, Prediction, StreamOptions, S
 use rustygpt_model::contract::{CacheSalt, GenerateRequest, Input, Limits, Priority};
 
 const CHOICES: u32 = 8;
-const TOP_LOGPROBS: u32 = 20;
+pub(in crate::v1) const TOP_LOGPROBS: u32 = 20;
 const STOP_STRINGS: usize = 16;
 const STOP_TOKENS: usize = 1024;
 
 /// A request in which everything is possible.
 #[derive(Debug)]
-pub(super) struct Validated {
+pub(crate) struct Validated {
     /// The name of the model asked for.
-    pub(super) model: String,
+    pub(crate) model: String,
     /// What the engine is asked.
-    pub(super) request: GenerateRequest,
+    pub(crate) request: GenerateRequest,
     /// How to stream; `None` for a whole answer.
-    pub(super) stream: Option<StreamOptions>,
-    /// How many answers.
-    pub(super) choices: u32,
+    pub(crate) stream: Option<StreamOptions>,
     /// Whether log-probabilities were asked for.
-    pub(super) wants_logprobs: bool,
+    pub(crate) wants_logprobs: bool,
     /// Parameters that have no effect or a different one.
-    pub(super) ignored: Vec<String>,
+    pub(crate) ignored: Vec<String>,
 }
 
-/// Checks every bound of a request. `text` is the body it was read from.
+/// Checks every bound of a request. `ignored` are parameters known to have no effect.
 ///
 /// # Errors
 /// 400 with the field at fault.
-pub(super) fn validate(request: ChatRequest, text: &str) -> Result<Validated, ApiError> {
-    let mut ignored = other_keys::with_meaning(text);
+pub(crate) fn validate(
+    request: ChatRequest,
+    mut ignored: Vec<String>,
+) -> Result<Validated, ApiError> {
     refuse_other_modalities(&request)?;
-    let choices = request.n.unwrap_or(1);
-    if !(1..=CHOICES).contains(&choices) {
-        return Err(invalid(
-            "n",
-            format!("must be between 1 and {CHOICES}, not {choices}"),
-        ));
-    }
+    let choices = choices("n", request.n)?;
     let logprobs = logprobs(&request)?;
     let sampling = sampling::sampling(&request)?;
     let limits = limits(&request, &mut ignored)?;
@@ -81,10 +74,19 @@ pub(super) fn validate(request: ChatRequest, text: &str) -> Result<Validated, Ap
         model: request.model,
         request: request_to_engine,
         stream,
-        choices,
         wants_logprobs: logprobs.is_some(),
         ignored,
     })
+}
+
+/// How many answers, given as `param`.
+pub(in crate::v1) fn choices(param: &str, wanted: Option<u32>) -> Result<u32, ApiError> {
+    let choices = wanted.unwrap_or(1);
+    if (1..=CHOICES).contains(&choices) {
+        return Ok(choices);
+    }
+    let message = format!("must be between 1 and {CHOICES}, not {choices}");
+    Err(invalid(param, message))
 }
 
 /// There is no voice.
@@ -111,7 +113,10 @@ fn logprobs(request: &ChatRequest) -> Result<Option<u8>, ApiError> {
     Ok(u8::try_from(top).ok())
 }
 
-fn limits(request: &ChatRequest, ignored: &mut Vec<String>) -> Result<Limits, ApiError> {
+pub(in crate::v1) fn limits(
+    request: &ChatRequest,
+    ignored: &mut Vec<String>,
+) -> Result<Limits, ApiError> {
     let (param, max_tokens) = match (request.max_completion_tokens, request.max_tokens) {
         (Some(newer), older) => {
             if older.is_some_and(|older| older != newer) {
@@ -160,7 +165,10 @@ fn limits(request: &ChatRequest, ignored: &mut Vec<String>) -> Result<Limits, Ap
     })
 }
 
-fn stream(request: &ChatRequest, ignored: &mut Vec<String>) -> Option<StreamOptions> {
+pub(in crate::v1) fn stream(
+    request: &ChatRequest,
+    ignored: &mut Vec<String>,
+) -> Option<StreamOptions> {
     if request.stream == Some(true) {
         return Some(request.stream_options.clone().unwrap_or_default());
     }
@@ -188,7 +196,7 @@ fn prediction(prediction: Prediction) -> Result<String, ApiError> {
 }
 
 /// A value of the right type that is impossible. `message` goes on from the field's name.
-fn invalid(param: &str, message: impl AsRef<str>) -> ApiError {
+pub(crate) fn invalid(param: &str, message: impl AsRef<str>) -> ApiError {
     ApiError::at(
         ErrorCode::InvalidValue,
         param,
@@ -197,12 +205,12 @@ fn invalid(param: &str, message: impl AsRef<str>) -> ApiError {
 }
 
 /// Something that cannot be honoured. `message` says why.
-fn unsupported(param: &str, message: &str) -> ApiError {
+pub(crate) fn unsupported(param: &str, message: &str) -> ApiError {
     let message = format!("'{param}' is not supported as given: {message}.");
     ApiError::at(ErrorCode::UnsupportedParameter, param, message)
 }
 
-fn missing(param: &str) -> ApiError {
+pub(crate) fn missing(param: &str) -> ApiError {
     let message = format!("Missing required parameter: '{param}'.");
     ApiError::at(ErrorCode::MissingRequiredParameter, param, message)
 }

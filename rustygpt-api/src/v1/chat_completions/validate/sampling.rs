@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 const LOGIT_BIASES: usize = 1024;
 
-pub(super) fn sampling(request: &ChatRequest) -> Result<Sampling, ApiError> {
+pub(in crate::v1) fn sampling(request: &ChatRequest) -> Result<Sampling, ApiError> {
     let penalty = -2.0..=2.0;
     Ok(Sampling {
         temperature: within("temperature", request.temperature, 0.0..=2.0)?,

@@ -14,7 +14,8 @@ fn with(fields: &Value) -> Result<Validated, (String, Option<String>)> {
         (error.code.unwrap(), error.param)
     };
     let request = crate::json_body::parse(&text).map_err(refused)?;
-    validate(request, &text).map_err(refused)
+    let ignored = crate::other_keys::with_meaning(&text, &ChatRequest::KEYS);
+    validate(request, ignored).map_err(refused)
 }
 
 fn refused(code: &str, param: &str) -> (String, Option<String>) {

@@ -10,6 +10,7 @@ use std::time::Instant;
 pub(super) struct Meter {
     record: Record,
     start: Instant,
+    first: Option<Instant>,
     last: Option<Instant>,
     first_token: Histogram,
     inter_token: Histogram,
@@ -26,11 +27,17 @@ impl Meter {
         Self {
             record,
             start,
+            first: None,
             last: None,
             first_token: measurements.first_token(model),
             inter_token: measurements.inter_token(model),
             completion_tokens: 0,
         }
+    }
+
+    /// When the first piece came.
+    pub(super) fn first(&self) -> Option<Instant> {
+        self.first
     }
 
     /// Sees an event pass.
@@ -54,6 +61,7 @@ impl Meter {
 
     fn see_content(&mut self) {
         let now = Instant::now();
+        self.first.get_or_insert(now);
         match self.last.replace(now) {
             None => self
                 .first_token

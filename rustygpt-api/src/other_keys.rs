@@ -1,6 +1,5 @@
 //! Keys of a request that nothing reads.
 
-use rustygpt_common::openai::ChatRequest;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -9,42 +8,36 @@ const NAMES: usize = 32;
 /// Longest name told.
 const NAME_BYTES: usize = 64;
 
-/// The names of a request's keys that nothing reads and that ask for something: `null`, `false`,
+/// The names of a request's keys that are none of those `known` and that ask for something: `null`, `false`,
 /// `"auto"` and `"default"` ask for nothing. Names that do not look like ones are left out, so
 /// that they can stand in a header.
-pub(super) fn with_meaning(text: &str) -> Vec<String> {
+pub(crate) fn with_meaning(text: &str, known: &[&str]) -> Vec<String> {
     // The text was parsed before; if it cannot be again, there is nothing to tell.
-    serde_json::from_str::<OtherKeys>(text)
-        .map(|keys| keys.0)
+    serde_json::Deserializer::from_str(text)
+        .deserialize_map(Keys(known))
         .unwrap_or_default()
 }
 
-struct OtherKeys(Vec<String>);
+/// Reads an object; all but the keys it knows.
+struct Keys<'a>(&'a [&'a str]);
 
-impl<'de> Deserialize<'de> for OtherKeys {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = OtherKeys;
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<OtherKeys, A::Error> {
-                let mut names = Vec::new();
-                while let Some(key) = fields.next_key::<String>()? {
-                    if ChatRequest::KEYS.contains(&key.as_str()) {
-                        fields.next_value::<IgnoredAny>()?;
-                    } else if fields.next_value::<Meaning>()?.0
-                        && names.len() < NAMES
-                        && is_name(&key)
-                    {
-                        names.push(key);
-                    }
-                }
-                Ok(OtherKeys(names))
+impl<'de> Visitor<'de> for Keys<'_> {
+    type Value = Vec<String>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Vec<String>, A::Error> {
+        let mut names = Vec::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            if self.0.contains(&key.as_str()) {
+                fields.next_value::<IgnoredAny>()?;
+            } else if fields.next_value::<Meaning>()?.0 && names.len() < NAMES && is_name(&key) {
+                names.push(key);
             }
         }
-        deserializer.deserialize_map(Keys)
+        Ok(names)
     }
 }
 
