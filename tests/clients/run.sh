@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The official OpenAI SDKs, unmodified, against the real server with toy models.
+# The official SDKs of OpenAI, Anthropic and Ollama, unmodified, against the real server with toy models.
 #
 #   tests/clients/run.sh [python|node]      (default: both)
 #
