@@ -29,7 +29,7 @@ trap stop_servers EXIT
 
 # Settings of the person who runs this must reach neither side.
 binary=${RUSTYGPT_BINARY:-}
-unset "${!RUSTYGPT_@}" "${!OPENAI_@}" 2>/dev/null || true
+unset "${!RUSTYGPT_@}" "${!OPENAI_@}" "${!ANTHROPIC_@}" "${!OLLAMA_@}" 2>/dev/null || true
 export XDG_CONFIG_HOME="$work/config" NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 export PYTHONDONTWRITEBYTECODE=1
 
