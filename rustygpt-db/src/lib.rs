@@ -5,6 +5,7 @@
 //! nothing in it decides who may do what, hashes a password or reads a clock.
 
 pub mod audit_chain;
+pub mod audit_file;
 pub mod backoff;
 mod faults;
 mod migrations;

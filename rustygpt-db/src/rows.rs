@@ -6,8 +6,8 @@ macro_rules! readers {
         use crate::store::{
             Account, AccountId, ApiKey, ApiKeyHolder, ApiKeyId, AuditEntry, AuditHead, Credentials,
             Digest, Identity, Quota, QuotaPeriod, Role, Schedule, Session, SessionId, Setting,
-            SignInFailures, SpentCode, StoreError, StoreResult, Task, TaskId, TaskState, Timestamp,
-            UsageDay,
+            SignInFailures, SpentCode, StoreError, StoreResult, Task, TaskCounts, TaskId,
+            TaskState, Timestamp, UsageDay,
         };
         use crate::words::{self, Word};
         use sqlx::Row;
@@ -225,6 +225,14 @@ macro_rules! readers {
                 last_error: get(row, "last_error")?,
                 created_at: time(row, "created_at")?,
                 finished_at: optional_time(row, "finished_at")?,
+            })
+        }
+
+        pub(crate) fn task_counts(row: &$row) -> StoreResult<TaskCounts> {
+            Ok(TaskCounts {
+                waiting: count(row, "waiting")?,
+                running: count(row, "running")?,
+                dead: count(row, "dead")?,
             })
         }
 

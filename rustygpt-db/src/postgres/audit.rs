@@ -1,6 +1,6 @@
 use super::{PostgresStore, json, row};
 use crate::store::{
-    Act, Audit, AuditEntry, AuditFilter, AuditHead, Outcome, Principal, StoreResult, Timestamp,
+    Act, Audit, AuditEntry, AuditFilter, AuditHead, Outcome, Principal, StoreResult,
 };
 use crate::words::Word;
 use async_trait::async_trait;
@@ -43,11 +43,12 @@ impl Audit for PostgresStore {
         row::one(&rows, row::audit_head)
     }
 
-    async fn prune_audit(&self, before: Timestamp, act: &Act) -> StoreResult<u64> {
+    async fn prune_audit(&self, through: i64, hash: [u8; 32], act: &Act) -> StoreResult<u64> {
         let pruned: i64 = self
             .call_value(Principal::Server, || {
-                query("SELECT rustygpt.audit_prune_v1($1, $2::jsonb)")
-                    .bind(before.0)
+                query("SELECT rustygpt.audit_prune_v2($1, $2, $3::jsonb)")
+                    .bind(through)
+                    .bind(hash.to_vec())
                     .bind(json::act(act))
             })
             .await?;

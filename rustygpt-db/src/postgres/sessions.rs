@@ -130,4 +130,13 @@ impl Sessions for PostgresStore {
             .await?;
         Ok(pruned.unsigned_abs())
     }
+
+    async fn prune_refresh_tokens(&self, before: Timestamp) -> StoreResult<u64> {
+        let pruned: i64 = self
+            .call_value(Principal::Server, || {
+                query("SELECT rustygpt.session_prune_tokens_v1($1)").bind(before.0)
+            })
+            .await?;
+        Ok(pruned.unsigned_abs())
+    }
 }

@@ -1,7 +1,7 @@
 use super::{PostgresStore, json, row};
 use crate::store::{
-    Act, Claim, Enqueued, Failure, Lease, NewTask, Page, Principal, StoreResult, Task, TaskFilter,
-    TaskId, Tasks, Timestamp,
+    Act, Claim, Enqueued, Failure, Lease, NewTask, Page, Principal, StoreResult, Task, TaskCounts,
+    TaskFilter, TaskId, Tasks, Timestamp,
 };
 use crate::words::Word;
 use async_trait::async_trait;
@@ -106,6 +106,18 @@ impl Tasks for PostgresStore {
         Ok(held(is_held))
     }
 
+    async fn release_task(&self, id: TaskId, attempt: u32, at: Timestamp) -> StoreResult<Lease> {
+        let is_held = self
+            .call_value(Principal::Server, || {
+                query("SELECT rustygpt.task_release_v1($1, $2, $3)")
+                    .bind(id.0)
+                    .bind(i64::from(attempt))
+                    .bind(at.0)
+            })
+            .await?;
+        Ok(held(is_held))
+    }
+
     async fn cancel_task(&self, id: TaskId, act: &Act) -> StoreResult<Task> {
         let rows = self
             .call(act.by, || {
@@ -162,6 +174,15 @@ impl Tasks for PostgresStore {
             })
             .await?;
         Ok(due.map(Timestamp))
+    }
+
+    async fn count_tasks(&self) -> StoreResult<TaskCounts> {
+        let rows = self
+            .call(Principal::Server, || {
+                query("SELECT * FROM rustygpt.task_count_v1()")
+            })
+            .await?;
+        row::one(&rows, row::task_counts)
     }
 
     async fn prune_tasks(&self, before: Timestamp) -> StoreResult<u64> {

@@ -1,7 +1,7 @@
 use super::{PostgresStore, row};
 use crate::periods;
 use crate::store::{
-    AccountId, Holder, Principal, Quota, Spending, StoreResult, Timestamp, Usage, UsageDay,
+    AccountId, Holder, Page, Principal, Quota, Spending, StoreResult, Timestamp, Usage, UsageDay,
     UsageReport,
 };
 use crate::words::{self, Word, saturated};
@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use sqlx::{Row, query};
 use uuid::Uuid;
 
-#[async_trait]
-impl Usage for PostgresStore {
-    async fn spend_quota(
+impl PostgresStore {
+    /// Spends tokens by a procedure that says whether they could be had, and what is spent now.
+    async fn take_quota(
         &self,
+        procedure: &'static str,
         holder: Holder,
         quota: Quota,
         tokens: u64,
@@ -23,7 +24,7 @@ impl Usage for PostgresStore {
         let limit = saturated(quota.tokens);
         let rows = self
             .call(Principal::Server, || {
-                query("SELECT * FROM rustygpt.usage_spend_quota_v1($1, $2, $3, $4, $5, $6)")
+                query(procedure)
                     .bind(kind)
                     .bind(id)
                     .bind(quota.period.word())
@@ -49,6 +50,31 @@ impl Usage for PostgresStore {
                 }
             }
         })
+    }
+}
+
+#[async_trait]
+impl Usage for PostgresStore {
+    async fn spend_quota(
+        &self,
+        holder: Holder,
+        quota: Quota,
+        tokens: u64,
+        at: Timestamp,
+    ) -> StoreResult<Spending> {
+        let procedure = "SELECT * FROM rustygpt.usage_spend_quota_v1($1, $2, $3, $4, $5, $6)";
+        self.take_quota(procedure, holder, quota, tokens, at).await
+    }
+
+    async fn draw_quota(
+        &self,
+        holder: Holder,
+        quota: Quota,
+        tokens: u64,
+        at: Timestamp,
+    ) -> StoreResult<Spending> {
+        let procedure = "SELECT * FROM rustygpt.usage_draw_quota_v1($1, $2, $3, $4, $5, $6)";
+        self.take_quota(procedure, holder, quota, tokens, at).await
     }
 
     async fn return_quota(
@@ -93,15 +119,27 @@ impl Usage for PostgresStore {
         account: Option<AccountId>,
         from: Timestamp,
         until: Timestamp,
+        page: Page,
     ) -> StoreResult<Vec<UsageDay>> {
         let rows = self
             .call(by, || {
-                query("SELECT * FROM rustygpt.usage_list_v1($1, $2, $3)")
+                query("SELECT * FROM rustygpt.usage_list_v2($1, $2, $3, $4, $5)")
                     .bind(account.map(|id| id.0))
                     .bind(from.0)
                     .bind(until.0)
+                    .bind(i64::from(page.limit))
+                    .bind(i64::from(page.offset))
             })
             .await?;
         row::all(&rows, row::usage_day)
+    }
+
+    async fn prune_usage(&self, before: Timestamp) -> StoreResult<u64> {
+        let pruned: i64 = self
+            .call_value(Principal::Server, || {
+                query("SELECT rustygpt.usage_prune_v1($1)").bind(periods::day(before).0)
+            })
+            .await?;
+        Ok(pruned.unsigned_abs())
     }
 }

@@ -2,7 +2,7 @@ use super::SqliteStore;
 use super::act::record;
 use super::row;
 use crate::store::{
-    Act, Audit, AuditEntry, AuditFilter, AuditHead, Outcome, Principal, StoreResult, Timestamp,
+    Act, Audit, AuditEntry, AuditFilter, AuditHead, Conflict, Outcome, Principal, StoreResult,
 };
 use crate::words::viewer;
 use async_trait::async_trait;
@@ -43,25 +43,23 @@ impl Audit for SqliteStore {
         row::audit_head(&head)
     }
 
-    async fn prune_audit(&self, before: Timestamp, act: &Act) -> StoreResult<u64> {
+    async fn prune_audit(&self, through: i64, hash: [u8; 32], act: &Act) -> StoreResult<u64> {
         let mut tx = self.write().await?;
-        // A clock that was set back must not tear a hole: what goes is a beginning of the chain.
-        sqlx::query(
-            "UPDATE audit_head SET (pruned, pruned_hash) = (
-                 SELECT sequence, hash FROM audit
-                 WHERE sequence < coalesce(
-                     (SELECT min(sequence) FROM audit WHERE at >= ?1), last + 1)
-                 ORDER BY sequence DESC LIMIT 1)
-             WHERE EXISTS (SELECT 1 FROM audit WHERE sequence < coalesce(
-                 (SELECT min(sequence) FROM audit WHERE at >= ?1), last + 1))",
+        let moved = sqlx::query(
+            "UPDATE audit_head SET pruned = ?1, pruned_hash = ?2
+             WHERE EXISTS (SELECT 1 FROM audit WHERE sequence = ?1 AND hash = ?2)",
         )
-        .bind(before.0)
+        .bind(through)
+        .bind(hash.as_slice())
         .execute(&mut *tx)
         .await?;
-        let pruned =
-            sqlx::query("DELETE FROM audit WHERE sequence <= (SELECT pruned FROM audit_head)")
-                .execute(&mut *tx)
-                .await?;
+        if moved.rows_affected() == 0 {
+            return Err(Conflict::Stale.into());
+        }
+        let pruned = sqlx::query("DELETE FROM audit WHERE sequence <= ?")
+            .bind(through)
+            .execute(&mut *tx)
+            .await?;
         record(&mut tx, act, Outcome::Done).await?;
         tx.commit().await?;
         Ok(pruned.rows_affected())

@@ -242,4 +242,14 @@ impl Sessions for SqliteStore {
         tx.commit().await?;
         Ok(pruned.rows_affected())
     }
+
+    async fn prune_refresh_tokens(&self, before: Timestamp) -> StoreResult<u64> {
+        let mut tx = self.write().await?;
+        let pruned = sqlx::query("DELETE FROM refresh_tokens WHERE expires_at < ?")
+            .bind(before.0)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(pruned.rows_affected())
+    }
 }

@@ -3,7 +3,7 @@ use super::act::{enqueue, record};
 use super::row;
 use crate::store::{
     Act, Claim, Conflict, Enqueued, Failure, Lease, NewTask, Outcome, Page, Principal, StoreError,
-    StoreResult, Task, TaskFilter, TaskId, TaskState, Tasks, Timestamp,
+    StoreResult, Task, TaskCounts, TaskFilter, TaskId, TaskState, Tasks, Timestamp,
 };
 use crate::words::{Word, viewer};
 use async_trait::async_trait;
@@ -175,6 +175,24 @@ impl Tasks for SqliteStore {
         Ok(lease)
     }
 
+    async fn release_task(&self, id: TaskId, attempt: u32, at: Timestamp) -> StoreResult<Lease> {
+        let mut tx = self.write().await?;
+        let released = sqlx::query(
+            "UPDATE tasks SET
+                 state = CASE WHEN is_cancel_requested THEN 'cancelled' ELSE 'waiting' END,
+                 finished_at = CASE WHEN is_cancel_requested THEN ?3 END,
+                 run_at = ?3, max_attempts = max_attempts + 1, worker = NULL, leased_until = NULL
+             WHERE id = ?1 AND attempts = ?2 AND state = 'running'",
+        )
+        .bind(id.0)
+        .bind(attempt)
+        .bind(at.0)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(held(released.rows_affected()))
+    }
+
     async fn cancel_task(&self, id: TaskId, act: &Act) -> StoreResult<Task> {
         let mut tx = self.write().await?;
         find(&mut tx, act.by, id).await?;
@@ -256,6 +274,18 @@ impl Tasks for SqliteStore {
         .fetch_one(&self.readers)
         .await?;
         Ok(due.try_get::<Option<i64>, _>("due")?.map(Timestamp))
+    }
+
+    async fn count_tasks(&self) -> StoreResult<TaskCounts> {
+        let counts = sqlx::query(
+            "SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,
+                 count(*) FILTER (WHERE state = 'running') AS running,
+                 count(*) FILTER (WHERE state = 'dead') AS dead
+             FROM tasks",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        row::task_counts(&counts)
     }
 
     async fn prune_tasks(&self, before: Timestamp) -> StoreResult<u64> {

@@ -2,7 +2,7 @@ use super::SqliteStore;
 use super::row;
 use crate::periods;
 use crate::store::{
-    AccountId, Holder, Principal, Quota, Spending, StoreResult, Timestamp, Usage, UsageDay,
+    AccountId, Holder, Page, Principal, Quota, Spending, StoreResult, Timestamp, Usage, UsageDay,
     UsageReport,
 };
 use crate::words::{self, Word, saturated, viewer};
@@ -10,14 +10,15 @@ use async_trait::async_trait;
 use sqlx::Row;
 use uuid::Uuid;
 
-#[async_trait]
-impl Usage for SqliteStore {
-    async fn spend_quota(
+impl SqliteStore {
+    /// Spends tokens if `may_take` says so of those that remain and those wanted.
+    async fn take_quota(
         &self,
         holder: Holder,
         quota: Quota,
         tokens: u64,
         at: Timestamp,
+        may_take: fn(i64, i64) -> bool,
     ) -> StoreResult<Spending> {
         let (kind, id) = words::holder(holder);
         let (start, resets_at) = periods::period(at, quota.period);
@@ -35,7 +36,7 @@ impl Usage for SqliteStore {
         .await?;
         let spent: i64 = row.map_or(Ok(0), |row| row.try_get("spent"))?;
         let remaining = limit.saturating_sub(spent).max(0);
-        if tokens > remaining {
+        if !may_take(remaining, tokens) {
             return Ok(Spending::Exhausted {
                 remaining: remaining.unsigned_abs(),
                 resets_at,
@@ -54,9 +55,34 @@ impl Usage for SqliteStore {
         .await?;
         tx.commit().await?;
         Ok(Spending::Granted {
-            remaining: (remaining - tokens).unsigned_abs(),
+            remaining: remaining.saturating_sub(tokens).max(0).unsigned_abs(),
             resets_at,
         })
+    }
+}
+
+#[async_trait]
+impl Usage for SqliteStore {
+    async fn spend_quota(
+        &self,
+        holder: Holder,
+        quota: Quota,
+        tokens: u64,
+        at: Timestamp,
+    ) -> StoreResult<Spending> {
+        let is_enough = |remaining, tokens| tokens <= remaining;
+        self.take_quota(holder, quota, tokens, at, is_enough).await
+    }
+
+    async fn draw_quota(
+        &self,
+        holder: Holder,
+        quota: Quota,
+        tokens: u64,
+        at: Timestamp,
+    ) -> StoreResult<Spending> {
+        let is_any = |remaining, _| remaining > 0;
+        self.take_quota(holder, quota, tokens, at, is_any).await
     }
 
     async fn return_quota(
@@ -114,19 +140,37 @@ impl Usage for SqliteStore {
         account: Option<AccountId>,
         from: Timestamp,
         until: Timestamp,
+        page: Page,
     ) -> StoreResult<Vec<UsageDay>> {
         let rows = sqlx::query(
             "SELECT * FROM usage_days
              WHERE day >= ?1 AND day < ?2 AND (?3 IS NULL OR account = ?3)
                  AND (?4 IS NULL OR account = ?4)
-             ORDER BY day, account, key, model",
+             ORDER BY day, account, key, model LIMIT ?5 OFFSET ?6",
         )
         .bind(from.0)
         .bind(until.0)
         .bind(account.map(|id| id.0))
         .bind(viewer(by))
+        .bind(page.limit)
+        .bind(page.offset)
         .fetch_all(&self.readers)
         .await?;
         row::all(&rows, row::usage_day)
+    }
+
+    async fn prune_usage(&self, before: Timestamp) -> StoreResult<u64> {
+        let day = periods::day(before).0;
+        let mut tx = self.write().await?;
+        sqlx::query("DELETE FROM quotas WHERE period_start < ?")
+            .bind(day)
+            .execute(&mut *tx)
+            .await?;
+        let pruned = sqlx::query("DELETE FROM usage_days WHERE day < ?")
+            .bind(day)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(pruned.rows_affected())
     }
 }

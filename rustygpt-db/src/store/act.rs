@@ -146,4 +146,10 @@ impl Page {
         offset: 0,
         limit: 100,
     };
+
+    /// All there is.
+    pub const WHOLE: Self = Self {
+        offset: 0,
+        limit: u32::MAX,
+    };
 }

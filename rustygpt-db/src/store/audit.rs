@@ -84,7 +84,11 @@ pub trait Audit {
     /// whole chain.
     async fn audit_head(&self) -> StoreResult<AuditHead>;
 
-    /// Forgets entries older than `before` from the chain's beginning on, and appends that it was
-    /// done; how many.
-    async fn prune_audit(&self, before: Timestamp, act: &Act) -> StoreResult<u64>;
+    /// Forgets the chain's beginning up to and with the entry `through`, and appends that it was
+    /// done; how many. `hash` is that entry's: who knows it has a copy of the chain up to it, and
+    /// nothing goes that nobody has.
+    ///
+    /// # Errors
+    /// `Stale` when there is no such entry, or not any more.
+    async fn prune_audit(&self, through: i64, hash: [u8; 32], act: &Act) -> StoreResult<u64>;
 }

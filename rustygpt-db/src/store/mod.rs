@@ -35,7 +35,9 @@ pub use roles::{Role, Roles};
 pub use schedules::{NewSchedule, Schedule, Schedules};
 pub use sessions::{NewSession, RefreshRequest, Rotation, Session, Sessions};
 pub use settings::{Setting, Settings};
-pub use tasks::{Claim, Enqueued, Failure, Lease, NewTask, Task, TaskFilter, TaskState, Tasks};
+pub use tasks::{
+    Claim, Enqueued, Failure, Lease, NewTask, Task, TaskCounts, TaskFilter, TaskState, Tasks,
+};
 pub use usage::{Holder, Spending, Usage, UsageDay, UsageReport};
 
 use async_trait::async_trait;

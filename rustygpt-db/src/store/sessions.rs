@@ -133,4 +133,8 @@ pub trait Sessions {
 
     /// Forgets sessions that ended before `before`, with their tokens; how many.
     async fn prune_sessions(&self, before: Timestamp) -> StoreResult<u64>;
+
+    /// Forgets refresh tokens that expired before `before`, spent ones above all; how many. One
+    /// that comes back later is refused like any other that is unknown.
+    async fn prune_refresh_tokens(&self, before: Timestamp) -> StoreResult<u64>;
 }

@@ -6,6 +6,7 @@
 //! store is made once by using the task's idempotency key there.
 
 use super::{AccountId, Act, Page, Principal, StoreResult, TaskId, Timestamp};
+use crate::words::Word;
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -43,6 +44,40 @@ pub enum TaskState {
     Dead,
     /// It was cancelled.
     Cancelled,
+}
+
+impl TaskState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [
+        Self::Waiting,
+        Self::Running,
+        Self::Done,
+        Self::Dead,
+        Self::Cancelled,
+    ];
+
+    /// Its name, in rows, answers and commands alike.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.word()
+    }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// How many tasks there are that need somebody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskCounts {
+    /// Those that wait, due or not.
+    pub waiting: u64,
+    /// Those that somebody runs.
+    pub running: u64,
+    /// Those that failed for the last time.
+    pub dead: u64,
 }
 
 /// A task.
@@ -178,6 +213,10 @@ pub trait Tasks {
         failure: &Failure,
     ) -> StoreResult<Lease>;
 
+    /// Gives a task back that this attempt did not get to do, because its worker stops: it is due
+    /// at once, and the attempt is not counted against it.
+    async fn release_task(&self, id: TaskId, attempt: u32, at: Timestamp) -> StoreResult<Lease>;
+
     /// Cancels a waiting task at once; asks a running one to end.
     ///
     /// # Errors
@@ -199,6 +238,9 @@ pub trait Tasks {
 
     /// When the next task of these kinds is due, so that a worker knows how long to wait.
     async fn next_task_due(&self, kinds: &[String]) -> StoreResult<Option<Timestamp>>;
+
+    /// How many tasks need somebody.
+    async fn count_tasks(&self) -> StoreResult<TaskCounts>;
 
     /// Forgets tasks that ended before `before`; how many.
     async fn prune_tasks(&self, before: Timestamp) -> StoreResult<u64>;

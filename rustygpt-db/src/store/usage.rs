@@ -1,6 +1,6 @@
 //! Usage: what was computed for whom, and how much of a quota is left.
 
-use super::{AccountId, ApiKeyId, Principal, Quota, StoreResult, Timestamp};
+use super::{AccountId, ApiKeyId, Page, Principal, Quota, StoreResult, Timestamp};
 use async_trait::async_trait;
 
 /// Whose quota is spent.
@@ -75,9 +75,19 @@ pub struct UsageDay {
 #[async_trait]
 pub trait Usage {
     /// Spends tokens of a quota, whole or not at all. However many spend at once, never more than
-    /// the quota is granted. Reserve what a request may take at most, then
-    /// [`return_quota`](Usage::return_quota) what it did not take.
+    /// the quota is granted.
     async fn spend_quota(
+        &self,
+        holder: Holder,
+        quota: Quota,
+        tokens: u64,
+        at: Timestamp,
+    ) -> StoreResult<Spending>;
+
+    /// Spends tokens whole where any at all are left, even if they are fewer; the next one finds
+    /// none until enough came back. However many draw at once, the quota is overdrawn by one at
+    /// most.
+    async fn draw_quota(
         &self,
         holder: Holder,
         quota: Quota,
@@ -97,12 +107,17 @@ pub trait Usage {
     /// Adds one request to the sums of its day. Nothing happens when the account is gone.
     async fn record_usage(&self, report: &UsageReport) -> StoreResult<()>;
 
-    /// The days in `from..until`, earliest first; of one account, or of all.
+    /// A part of the days in `from..until`, earliest first; of one account, or of all.
     async fn usage_days(
         &self,
         by: Principal,
         account: Option<AccountId>,
         from: Timestamp,
         until: Timestamp,
+        page: Page,
     ) -> StoreResult<Vec<UsageDay>>;
+
+    /// Forgets days before that of `before`, and what was counted of quotas that began then; how
+    /// many days.
+    async fn prune_usage(&self, before: Timestamp) -> StoreResult<u64>;
 }

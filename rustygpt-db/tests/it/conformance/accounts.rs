@@ -329,7 +329,9 @@ pub(crate) async fn a_deleted_account_leaves_only_its_audit_entries(home: &dyn H
     assert_eq!(store.account(server, account.id).await.unwrap(), None);
     assert_eq!(store.sessions(server, account.id, NOW).await.unwrap(), []);
     let until = Timestamp(i64::MAX);
-    let days = store.usage_days(server, None, Timestamp(0), until).await;
+    let days = store
+        .usage_days(server, None, Timestamp(0), until, Page::FIRST)
+        .await;
     assert_eq!(days.unwrap(), []);
     let filter = AuditFilter {
         after: 0,

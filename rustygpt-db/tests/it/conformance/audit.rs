@@ -1,10 +1,8 @@
 use super::accounts::assert_conflict;
 use super::{Home, NOW, account, act, act_of, at_once, new_account};
-use rustygpt_db::audit_chain::{ChainVerifier, entry_hash, verify};
-use rustygpt_db::store::{
-    AuditEntry, AuditFilter, Conflict, Outcome, Principal, Role, Store, Timestamp,
-};
-use std::time::Duration;
+use rustygpt_db::audit_chain::{AuditFault, ChainVerifier, entry_hash, verify};
+use rustygpt_db::audit_file;
+use rustygpt_db::store::{AuditEntry, AuditFilter, Conflict, Outcome, Principal, Role, Store};
 
 pub(crate) async fn entries(store: &dyn Store, by: Principal) -> Vec<AuditEntry> {
     let filter = AuditFilter {
@@ -83,31 +81,24 @@ pub(crate) async fn the_chain_holds_under_parallel_acts(home: &dyn Home) {
 
 pub(crate) async fn pruning_keeps_the_chain(home: &dyn Home) {
     let store = home.open().await;
-    // The clock was set back between the third and the fourth.
-    for (minute, action) in [
-        (0u64, "a.a"),
-        (1, "a.b"),
-        (5, "b.a"),
-        (2, "a.c"),
-        (6, "a.d"),
-    ] {
-        let mut act = act(action);
-        act.at = NOW.plus(Duration::from_secs(60 * minute));
-        store.append_audit(&act, Outcome::Done).await.unwrap();
-    }
-    let prune = async |minute: u64| {
-        let before = NOW.plus(Duration::from_secs(60 * minute));
+    for action in ["a.a", "a.b", "b.a", "a.c", "a.d"] {
         store
-            .prune_audit(before, &act("audit.prune"))
+            .append_audit(&act(action), Outcome::Done)
             .await
-            .unwrap()
+            .unwrap();
+    }
+    let before = entries(&*store, Principal::Server).await;
+    let prune = async |through: i64, hash: [u8; 32]| {
+        store.prune_audit(through, hash, &act("audit.prune")).await
     };
-    assert_eq!(prune(0u64).await, 0);
-    assert_eq!(prune(4).await, 2);
+    assert_conflict(&prune(2, before[0].hash).await, Conflict::Stale);
+    assert_conflict(&prune(9, before[1].hash).await, Conflict::Stale);
+    assert_eq!(prune(2, before[1].hash).await.unwrap(), 2);
+    assert_conflict(&prune(2, before[1].hash).await, Conflict::Stale);
     let kept = entries(&*store, Principal::Server).await;
     assert_eq!(
         kept.iter().map(|e| e.sequence).collect::<Vec<_>>(),
-        [3, 4, 5, 6, 7]
+        [3, 4, 5, 6]
     );
     assert_eq!(verify(&*store, None).await.unwrap().fault, None);
     let filter = AuditFilter {
@@ -123,13 +114,8 @@ pub(crate) async fn pruning_keeps_the_chain(home: &dyn Home) {
         found.iter().map(|e| e.action.as_str()).collect::<Vec<_>>(),
         ["a.c", "a.d"]
     );
-    assert_eq!(
-        store
-            .prune_audit(Timestamp(i64::MAX), &act("audit.prune"))
-            .await
-            .unwrap(),
-        5
-    );
+    let last = kept.last().unwrap();
+    assert_eq!(prune(last.sequence, last.hash).await.unwrap(), 4);
     let verified = verify(&*store, None).await.unwrap();
     assert_eq!((verified.entries, verified.fault), (1, None));
 }
@@ -155,4 +141,35 @@ pub(crate) async fn an_account_sees_its_own_entries(home: &dyn Home) {
         .await;
     assert_conflict(&same, Conflict::CodeInvalid);
     assert_eq!(entries(&*store, Principal::Server).await.len(), 5);
+}
+
+pub(crate) async fn a_log_written_to_a_file_verifies_there(home: &dyn Home) {
+    let store = home.open().await;
+    let admin = account(&*store, Role::Admin).await;
+    for by in [Principal::Server, Principal::Admin(admin.id)] {
+        let mut act = act_of(by, "test.\"done\"\n");
+        act.detail = "{\"ä\":\"\u{2028}\"}".to_owned();
+        store.append_audit(&act, Outcome::Failed).await.unwrap();
+    }
+    let head = store.audit_head().await.unwrap();
+    let lines: Vec<String> = std::iter::once(audit_file::head_line(&head))
+        .chain(
+            entries(&*store, Principal::Server)
+                .await
+                .iter()
+                .map(audit_file::entry_line),
+        )
+        .collect();
+    let verified = |lines: &[String]| audit_file::verify(lines.concat().as_bytes()).unwrap();
+    let whole = verified(&lines);
+    assert_eq!((whole.entries, whole.head, whole.fault), (3, head, None));
+    let mut changed = lines.clone();
+    changed[2] = changed[2].replace("failed", "done");
+    assert_eq!(verified(&changed).fault, Some(AuditFault::Changed(2)));
+    let mut cut = lines.clone();
+    cut.remove(1);
+    assert_eq!(verified(&cut).fault, Some(AuditFault::OutOfPlace(1)));
+    let mut short = lines;
+    short.pop();
+    assert!(verified(&short).fault.is_some());
 }

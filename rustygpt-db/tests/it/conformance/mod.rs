@@ -128,6 +128,7 @@ macro_rules! stamp {
                 an_act_and_its_entry_happen_together,
                 the_chain_holds_under_parallel_acts,
                 pruning_keeps_the_chain,
+                a_log_written_to_a_file_verifies_there,
                 an_account_sees_its_own_entries,
             ],
             codes: [
@@ -145,6 +146,7 @@ macro_rules! stamp {
                 without_grace_a_burst_revokes_the_family,
                 reuse_revokes_every_descendant,
                 what_has_ended_is_not_refreshed,
+                tokens_are_forgotten_after_their_end,
                 sessions_of_others_do_not_exist,
             ],
             settings: [
@@ -163,11 +165,14 @@ macro_rules! stamp {
                 a_schedule_fires_once,
                 a_schedule_survives_a_restart,
                 ended_tasks_are_pruned,
+                a_task_given_back_loses_no_attempt,
             ],
             usage: [
                 a_quota_is_never_overspent,
+                a_quota_is_overdrawn_by_one_at_most,
                 what_was_not_used_comes_back,
                 requests_add_up_by_day,
+                usage_comes_in_parts_and_goes_after_its_time,
             ],
             workers: [
                 jobs_outlive_workers_killed_at_every_step,

@@ -138,6 +138,24 @@ pub(crate) async fn what_has_ended_is_not_refreshed(home: &dyn Home) {
     assert_eq!(pruned, 3);
 }
 
+pub(crate) async fn tokens_are_forgotten_after_their_end(home: &dyn Home) {
+    let store = home.open().await;
+    let account = account(&*store, Role::User).await;
+    let session = session(&*store, &account).await;
+    let child = digest();
+    let rotated = refresh_at(&*store, session.token, child, NOW).await;
+    assert!(matches!(rotated, Rotation::Rotated { .. }));
+    let end = session.token_expires_at;
+    assert_eq!(store.prune_refresh_tokens(end).await.unwrap(), 0);
+    let after = Timestamp(end.0 + 1);
+    assert!(store.prune_refresh_tokens(after).await.unwrap() >= 1);
+    let late = refresh_at(&*store, session.token, digest(), NOW).await;
+    assert_eq!(late, Rotation::Refused);
+    let by = Principal::Server;
+    let live = store.live_session(by, session.id, NOW).await.unwrap();
+    assert!(live.is_some(), "the sign-in itself stays");
+}
+
 pub(crate) async fn sessions_of_others_do_not_exist(home: &dyn Home) {
     let store = home.open().await;
     let (mine, other) = (

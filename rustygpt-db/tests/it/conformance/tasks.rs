@@ -2,7 +2,7 @@ use super::accounts::{assert_conflict, assert_not_found};
 use super::{Home, NOW, account, act, act_of, at_once, id, new_account};
 use rustygpt_db::store::{
     Claim, Conflict, Enqueued, Failure, Lease, NewSchedule, NewTask, Page, Principal, Role, Store,
-    Task, TaskFilter, TaskId, TaskState, Timestamp,
+    Task, TaskCounts, TaskFilter, TaskId, TaskState, Timestamp,
 };
 use std::collections::HashSet;
 use std::time::Duration;
@@ -398,4 +398,45 @@ pub(crate) async fn ended_tasks_are_pruned(home: &dyn Home) {
     assert_eq!(store.prune_tasks(NOW.plus(MINUTE)).await.unwrap(), 1);
     assert_eq!(store.task(Principal::Server, ended).await.unwrap(), None);
     assert_eq!(found(&*store, waiting).await.id, waiting);
+}
+
+pub(crate) async fn a_task_given_back_loses_no_attempt(home: &dyn Home) {
+    let store = home.open().await;
+    let task = NewTask {
+        max_attempts: 1,
+        ..new_task("a")
+    };
+    let id = enqueued(&*store, task).await;
+    enqueued(&*store, new_task("later")).await;
+    for attempt in 1..=3 {
+        assert_eq!(claimed(&*store, NOW).await.unwrap().attempts, attempt);
+        let counts = store.count_tasks().await.unwrap();
+        let wanted = TaskCounts {
+            waiting: 1,
+            running: 1,
+            dead: 0,
+        };
+        assert_eq!(counts, wanted);
+        let stale = store.release_task(id, attempt - 1, NOW).await.unwrap();
+        assert_eq!(stale, Lease::Lost);
+        let held = store.release_task(id, attempt, NOW).await.unwrap();
+        assert_eq!(held, Lease::Held);
+    }
+    claimed(&*store, NOW).await.unwrap();
+    let failure = Failure {
+        error: "no".to_owned(),
+        retry_at: Some(NOW),
+    };
+    store.fail_task(id, 4, NOW, &failure).await.unwrap();
+    assert_eq!(store.count_tasks().await.unwrap().dead, 1);
+    // One that was to be cancelled is not begun again.
+    let id = enqueued(&*store, new_task("a")).await;
+    claimed(&*store, NOW).await.unwrap();
+    store.cancel_task(id, &act("task.cancel")).await.unwrap();
+    store.release_task(id, 1, NOW).await.unwrap();
+    assert_eq!(found(&*store, id).await.state, TaskState::Cancelled);
+    for state in TaskState::ALL {
+        assert_eq!(TaskState::named(state.name()), Some(state));
+    }
+    assert_eq!(TaskState::named("gone"), None);
 }

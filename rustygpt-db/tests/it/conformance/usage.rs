@@ -1,6 +1,6 @@
 use super::{Home, NOW, account, at_once, id};
 use rustygpt_db::store::{
-    ApiKeyId, Holder, Principal, Quota, QuotaPeriod, Role, Spending, Timestamp, UsageDay,
+    ApiKeyId, Holder, Page, Principal, Quota, QuotaPeriod, Role, Spending, Timestamp, UsageDay,
     UsageReport,
 };
 use std::time::Duration;
@@ -47,6 +47,30 @@ pub(crate) async fn a_quota_is_never_overspent(home: &dyn Home) {
         let spent = store.spend_quota(key, boundless, u64::MAX / 4, NOW).await;
         assert!(matches!(spent.unwrap(), Spending::Granted { .. }));
     }
+}
+
+pub(crate) async fn a_quota_is_overdrawn_by_one_at_most(home: &dyn Home) {
+    let key = Holder::Key(ApiKeyId(id()));
+    let drawn = at_once(home, 40, move |store, _| async move {
+        store.draw_quota(key, QUOTA, 90, NOW).await
+    })
+    .await;
+    let granted = drawn
+        .iter()
+        .filter(|drawn| matches!(drawn.as_ref().unwrap(), Spending::Granted { .. }));
+    // 11 × 90 leave 10 for the twelfth.
+    assert_eq!(granted.count(), 12);
+    let store = home.open().await;
+    let none = Spending::Exhausted {
+        remaining: 0,
+        resets_at: MIDNIGHT,
+    };
+    let draw = async || store.draw_quota(key, QUOTA, 90, NOW).await.unwrap();
+    assert_eq!(draw().await, none);
+    store.return_quota(key, QUOTA, 80, NOW).await.unwrap();
+    assert_eq!(draw().await, none, "what is overdrawn is owed");
+    store.return_quota(key, QUOTA, 1, NOW).await.unwrap();
+    assert!(matches!(draw().await, Spending::Granted { .. }));
 }
 
 pub(crate) async fn what_was_not_used_comes_back(home: &dyn Home) {
@@ -108,7 +132,9 @@ pub(crate) async fn requests_add_up_by_day(home: &dyn Home) {
     let forever = Timestamp(i64::MAX);
     let me = Principal::Account(mine.id);
     for (by, account) in [(me, None), (Principal::Server, Some(mine.id))] {
-        let days = store.usage_days(by, account, Timestamp(0), forever).await;
+        let days = store
+            .usage_days(by, account, Timestamp(0), forever, Page::FIRST)
+            .await;
         let wanted = [
             day(today, mine.id, None, 1),
             day(today, mine.id, Some(key), 10),
@@ -117,11 +143,53 @@ pub(crate) async fn requests_add_up_by_day(home: &dyn Home) {
         assert_eq!(days.unwrap(), wanted);
     }
     let others = store
-        .usage_days(me, Some(other.id), Timestamp(0), forever)
+        .usage_days(me, Some(other.id), Timestamp(0), forever, Page::FIRST)
         .await;
     assert_eq!(others.unwrap(), []);
     let today_only = store
-        .usage_days(Principal::Server, None, today, MIDNIGHT)
+        .usage_days(Principal::Server, None, today, MIDNIGHT, Page::FIRST)
         .await;
     assert_eq!(today_only.unwrap().len(), 3);
+}
+
+pub(crate) async fn usage_comes_in_parts_and_goes_after_its_time(home: &dyn Home) {
+    let store = home.open().await;
+    let mine = account(&*store, Role::User).await;
+    let week = |day: u64| NOW.plus(Duration::from_secs(day * 24 * 60 * 60));
+    for day in 0..7 {
+        let report = UsageReport {
+            account: mine.id,
+            key: None,
+            model: "m".to_owned(),
+            at: week(day),
+            prompt_tokens: day,
+            cached_tokens: 0,
+            completion_tokens: 0,
+        };
+        store.record_usage(&report).await.unwrap();
+    }
+    let prompts = async |offset, limit| {
+        let page = Page { offset, limit };
+        let (from, until) = (Timestamp(0), Timestamp(i64::MAX));
+        let days = store.usage_days(Principal::Server, None, from, until, page);
+        let days = days.await.unwrap();
+        days.iter().map(|day| day.prompt_tokens).collect::<Vec<_>>()
+    };
+    assert_eq!(prompts(0, 3).await, [0, 1, 2]);
+    assert_eq!(prompts(5, 3).await, [5, 6]);
+    let holder = Holder::Account(mine.id);
+    for day in [2, 3] {
+        let spent = store.spend_quota(holder, QUOTA, 1000, week(day)).await;
+        assert!(matches!(spent.unwrap(), Spending::Granted { .. }));
+    }
+    // In the middle of a day: the whole of it stays.
+    assert_eq!(store.prune_usage(week(3)).await.unwrap(), 3);
+    assert_eq!(prompts(0, 10).await, [3, 4, 5, 6]);
+    for (day, left) in [(2, 1000), (3, 0)] {
+        let look = store.spend_quota(holder, QUOTA, 0, week(day)).await;
+        assert!(
+            matches!(look.unwrap(), Spending::Granted { remaining, .. } if remaining == left),
+            "day {day}"
+        );
+    }
 }
