@@ -70,6 +70,7 @@ async fn serve_in_background(model: LoadedModel) -> SocketAddr {
         models: Arc::new(models),
         keyring: Keyring::new([KeyDigest::of(KEY)]),
         accounts: None,
+        work: None,
         keyless: false,
         hosts: HostPolicy::new(address, &[], None).expect("a host"),
         cors_origins: Vec::new(),

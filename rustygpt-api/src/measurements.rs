@@ -3,7 +3,9 @@
 use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
 use rustygpt_model::engine::AnyModel;
+use rustygpt_orchestrator::accounts::{TaskCounts, TaskState};
 use rustygpt_orchestrator::models::Models;
+use rustygpt_orchestrator::tasks::Statistics;
 use std::time::Duration;
 
 const METADATA: Metadata<'static> = Metadata::new("rustygpt_api", Level::INFO, None);
@@ -13,6 +15,8 @@ const REQUEST_SECONDS: &str = "rustygpt_request_duration_seconds";
 const PROMPT_TOKENS: &str = "rustygpt_prompt_tokens_total";
 const COMPLETION_TOKENS: &str = "rustygpt_completion_tokens_total";
 const FIRST_TOKEN_SECONDS: &str = "rustygpt_time_to_first_token_seconds";
+const TASKS: &str = "rustygpt_tasks";
+const TASK_ATTEMPTS: &str = "rustygpt_task_attempts_total";
 const INTER_TOKEN_SECONDS: &str = "rustygpt_inter_token_seconds";
 
 /// Gauges read from the engines when somebody asks.
@@ -79,6 +83,10 @@ impl Measurements {
             (REQUESTS, "Requests by route, method and status."),
             (PROMPT_TOKENS, "Prompt tokens read."),
             (COMPLETION_TOKENS, "Tokens written."),
+            (
+                TASK_ATTEMPTS,
+                "Attempts at tasks that this server made, by kind and outcome.",
+            ),
         ] {
             recorder.describe_counter(name.into(), None, text.into());
         }
@@ -98,6 +106,8 @@ impl Measurements {
         ] {
             recorder.describe_histogram(name.into(), None, text.into());
         }
+        let text = "Tasks that need somebody, by state, on all servers of the store.";
+        recorder.describe_gauge(TASKS.into(), None, text.into());
         for (name, text) in GAUGES {
             recorder.describe_gauge(name.into(), None, text.into());
         }
@@ -139,6 +149,38 @@ impl Measurements {
     /// Where to record the time between two pieces of text.
     pub(crate) fn inter_token(&self, model: &str) -> Histogram {
         self.histogram(&model_key(INTER_TOKEN_SECONDS, model))
+    }
+
+    /// Notes how many tasks need somebody.
+    pub(crate) fn queue(&self, counts: &TaskCounts) {
+        for (state, count) in [
+            (TaskState::Waiting, counts.waiting),
+            (TaskState::Running, counts.running),
+            (TaskState::Dead, counts.dead),
+        ] {
+            let key = Key::from_parts(TASKS, vec![Label::new("state", state.name())]);
+            self.recorder
+                .register_gauge(&key, &METADATA)
+                .set(count as f64);
+        }
+    }
+
+    /// Notes what the worker has done.
+    pub(crate) fn work(&self, statistics: &Statistics) {
+        for (kind, numbers) in statistics.by_kind() {
+            for (outcome, count) in [
+                ("claimed", numbers.claimed),
+                ("done", numbers.done),
+                ("failed", numbers.failed),
+                ("dead", numbers.dead),
+                ("released", numbers.released),
+                ("lost", numbers.lost),
+            ] {
+                let labels = vec![Label::new("kind", kind), Label::new("outcome", outcome)];
+                self.counter(&Key::from_parts(TASK_ATTEMPTS, labels))
+                    .absolute(count);
+            }
+        }
     }
 
     /// Everything in Prometheus' text format; the engines are asked now.

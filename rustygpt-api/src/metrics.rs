@@ -22,6 +22,17 @@ pub(crate) async fn show(
 ) -> Result<([(HeaderName, HeaderValue); 1], String), ApiError> {
     authorize(&caller, Action::View, Thing::Status).map_err(UseCaseError::from)?;
     let text_format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    let queue = match &state.accounts {
+        // A store that does not answer leaves the numbers as they were.
+        Some(accounts) => accounts.count_tasks(&caller).await.ok(),
+        None => None,
+    };
+    if let Some(counts) = queue {
+        state.measurements.queue(&counts);
+    }
+    if let Some(statistics) = &state.work {
+        state.measurements.work(statistics);
+    }
     Ok((
         [(header::CONTENT_TYPE, text_format)],
         state.measurements.render(&state.models),

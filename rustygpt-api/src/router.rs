@@ -106,8 +106,8 @@ fn entrances_and_own_account() -> [Route; 25] {
     ]
 }
 
-fn administration() -> [Route; 14] {
-    use api::{admin, keys, tasks};
+fn administration() -> [Route; 17] {
+    use api::{admin, audit, keys, tasks, usage};
     let member = get(admin::show).put(admin::change).delete(admin::delete);
     let setting = put(admin::change_setting).delete(admin::remove_setting);
     [
@@ -126,7 +126,13 @@ fn administration() -> [Route; 14] {
         ("/api/admin/invitations", post(admin::invite)),
         ("/api/admin/settings", get(admin::settings)),
         ("/api/admin/settings/{name}", setting),
-        ("/api/admin/audit", get(admin::audit)),
+        ("/api/admin/usage", get(usage::list)),
+        ("/api/admin/audit", get(audit::list)),
+        (
+            "/api/admin/audit/exports",
+            get(audit::list_files).post(audit::export),
+        ),
+        ("/api/admin/audit/exports/{name}", get(audit::download)),
         ("/api/admin/tasks", get(tasks::list)),
         ("/api/admin/tasks/{id}", get(tasks::show)),
         ("/api/admin/tasks/{id}/retry", post(tasks::retry)),

@@ -5,6 +5,7 @@ use rustygpt_orchestrator::access::Keyring;
 use rustygpt_orchestrator::access::rate::RateLimiter;
 use rustygpt_orchestrator::accounts::Accounts;
 use rustygpt_orchestrator::models::Models;
+use rustygpt_orchestrator::tasks::Statistics;
 use rustygpt_utils::clock::Clock;
 use rustygpt_utils::random::NoRandomness;
 use rustygpt_utils::tasks::Tasks;
@@ -29,6 +30,8 @@ pub struct ApiParts {
     pub keyring: Keyring,
     /// Accounts, and everything that comes with them; without them only the keyring opens.
     pub accounts: Option<Arc<Accounts>>,
+    /// What the worker that runs tasks here has done, if there is one.
+    pub work: Option<Arc<Statistics>>,
     /// Whether inference and discovery need no key (`--open-loopback`). The host and origin checks
     /// stay.
     pub keyless: bool,

@@ -3,6 +3,7 @@
 use crate::config::flags::{ChatFlags, ConnectionFlags, EngineFlags, GlobalFlags, ServeFlags};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use rustygpt_orchestrator::accounts::TaskState;
 use std::path::PathBuf;
 
 /// A private AI server: runs models on your own computer and speaks the OpenAI API.
@@ -340,6 +341,14 @@ pub(crate) enum UserAction {
         /// The account's address.
         email: String,
     },
+    /// Show what was used, by day, account and model.
+    Usage {
+        /// Of this account only.
+        email: Option<String>,
+        /// Of so many days up to today.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+        days: u32,
+    },
     /// Delete an account and everything that is its own.
     Delete {
         /// The account's address.
@@ -383,17 +392,38 @@ pub(crate) enum KeyAction {
 }
 
 /// What to do with the audit log.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum AuditAction {
     /// Read all of it, and say whether anything was changed, cut or moved.
-    Verify,
+    Verify {
+        /// Read this file, an export or an archive, instead of the store.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+fn task_state(name: &str) -> Result<TaskState, String> {
+    TaskState::named(name).ok_or_else(|| {
+        let names = TaskState::ALL.map(TaskState::name).join(", ");
+        format!("there is no such state; there are: {names}")
+    })
 }
 
 /// What to do with tasks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TasksAction {
     /// List the latest.
-    List,
+    List {
+        /// Those in this state: waiting, running, done, dead or cancelled.
+        #[arg(long, value_parser = task_state)]
+        state: Option<TaskState>,
+        /// Those of this kind, for example audit.export.
+        #[arg(long)]
+        kind: Option<String>,
+        /// How many at most.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
     /// Show one.
     Show {
         /// Its id.
@@ -428,6 +458,18 @@ pub(crate) enum ConfigAction {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Change a setting in the store; a server that runs follows at once.
+    Set {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// Take a setting out of the store, so that the file or the default counts again.
+    Unset {
+        /// Its name.
+        name: String,
     },
 }
 

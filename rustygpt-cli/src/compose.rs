@@ -25,6 +25,10 @@ use rustygpt_orchestrator::accounts::{
     Accounts, AccountsParts, Cost, Issuers, Passwords, Store, WireLimits,
 };
 use rustygpt_orchestrator::models::Models;
+use rustygpt_orchestrator::tasks::{
+    AuditExport, AuditFiles, Bell, Handlers, Keeper, Recurring, Retention, Worker, WorkerBounds,
+    WorkerParts,
+};
 use rustygpt_utils::clock::SystemClock;
 use rustygpt_utils::ids;
 use rustygpt_utils::paths;
@@ -86,15 +90,28 @@ pub(crate) fn use_threads(settings: &Settings) -> Result<()> {
 /// # Errors
 /// A folder that cannot be written, a store that a newer program wrote.
 pub(crate) async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>> {
-    let path = match &settings.store {
+    let revealed;
+    let place = match &settings.store {
+        StorePlace::At(reference, home) => {
+            // The URL itself may hold a password.
+            let place = StorePlace::read(&reference.reveal()?, home);
+            revealed = place.with_context(|| {
+                format!("database_url: {reference} holds neither sqlite:PATH nor postgres://…")
+            })?;
+            &revealed
+        }
+        place => place,
+    };
+    let path = match place {
         StorePlace::File(path) => path,
         StorePlace::Database(url) => {
             let store = PostgresStore::open(url).await;
-            // The URL itself may hold a password.
             return Ok(Arc::new(
                 store.context("cannot open the database of database_url")?,
             ));
         }
+        // `read` makes none of these.
+        StorePlace::At(reference, _) => bail!("database_url: {reference} leads to another place"),
     };
     if let Some(folder) = path.parent() {
         paths::create_private_folder(folder)
@@ -106,7 +123,7 @@ pub(crate) async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>> {
 }
 
 /// The use-cases of accounts over an open store. Streams end with `ending`; `issuers` are the
-/// server's alone.
+/// server's alone; `bell` wakes the worker of this process, if there is one.
 ///
 /// # Errors
 /// A root secret that cannot be read or made.
@@ -116,6 +133,7 @@ pub(crate) fn accounts(
     issuers: Issuers,
     tasks: &Tasks,
     ending: CancellationToken,
+    bell: Bell,
 ) -> Result<Arc<Accounts>> {
     Ok(Arc::new(Accounts::new(AccountsParts {
         store,
@@ -123,6 +141,9 @@ pub(crate) fn accounts(
         passwords: Passwords::new(Cost::OWASP, tasks.clone())?,
         secrets: root_secret::read_or_create(&settings.root_secret_file())?,
         issuers,
+        settings: settings.runtime.clone(),
+        bell,
+        audit_files: audit_files(settings, tasks),
         tasks: tasks.clone(),
         ending,
     })))
@@ -142,11 +163,53 @@ fn issuers(settings: &Settings) -> Result<Issuers> {
         .map_err(|(id, error)| anyhow!("the issuer '{id}': {error}"))
 }
 
+fn audit_files(settings: &Settings, tasks: &Tasks) -> AuditFiles {
+    AuditFiles::new(settings.audit_folder(), tasks.clone())
+}
+
+/// What runs tasks beside the server: every kind of work, and what comes by schedule.
+///
+/// # Errors
+/// A schedule that is none, which a test would have found.
+fn worker(
+    settings: &Settings,
+    store: &Arc<dyn Store>,
+    tasks: &Tasks,
+    bell: Bell,
+) -> Result<Worker> {
+    let keeper = Arc::new(Keeper {
+        store: Arc::clone(store),
+        clock: Arc::new(SystemClock),
+        settings: settings.runtime.clone(),
+        files: audit_files(settings, tasks),
+    });
+    Ok(Worker::new(WorkerParts {
+        queue: Arc::clone(store) as _,
+        schedules: Arc::clone(store) as _,
+        clock: Arc::new(SystemClock),
+        group: tasks.clone(),
+        bell,
+        handlers: Handlers::new()
+            .with::<Retention>(Arc::clone(&keeper))
+            .with::<AuditExport>(keeper),
+        // Days are those of UTC here, as in quotas and usage.
+        recurring: vec![Recurring::new(
+            "retention",
+            "17 3 * * *",
+            "UTC",
+            &Retention {},
+        )?],
+        name: format!("process {}", std::process::id()),
+        bounds: WorkerBounds::default(),
+    }))
+}
+
 /// What `serve` runs: the router and how to serve it.
 pub(crate) struct Server {
     pub(crate) router: axum::Router,
     pub(crate) options: ServeOptions,
     pub(crate) accounts: Arc<Accounts>,
+    pub(crate) worker: Worker,
 }
 
 /// Puts the HTTP server together.
@@ -173,11 +236,13 @@ pub(crate) fn server(
             .transpose()?,
         ..ServeOptions::default()
     };
-    let ending = options.ending.clone();
-    let accounts = accounts(settings, store, issuers(settings)?, tasks, ending)?;
+    let (ending, bell) = (options.ending.clone(), Bell::default());
+    let worker = worker(settings, &store, tasks, bell.clone())?;
+    let accounts = accounts(settings, store, issuers(settings)?, tasks, ending, bell)?;
     let parts = ApiParts {
         models,
         accounts: Some(Arc::clone(&accounts)),
+        work: Some(worker.statistics()),
         keyring: Keyring::new([KeyDigest::of(key)]),
         keyless: settings.is_loopback_open,
         hosts: HostPolicy::new(bound, &settings.allowed_hosts, public_url)?,
@@ -193,6 +258,7 @@ pub(crate) fn server(
         router: rustygpt_api::router(ApiState::new(parts)),
         options,
         accounts,
+        worker,
     })
 }
 

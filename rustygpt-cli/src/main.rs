@@ -14,6 +14,7 @@ mod network;
 mod output;
 mod private_file;
 mod root_secret;
+mod secret;
 mod server_record;
 mod starter;
 
@@ -94,10 +95,6 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         return commands::doctor::run(&gathered);
     }
     let config = gathered?;
-    if let Command::Config(arguments) = command {
-        let ConfigAction::Show { json, .. } = arguments.action;
-        return commands::config::show(&config, json);
-    }
     let settings = config.settings()?;
     let level = if matches!(command, Command::Serve(_)) {
         "info"
@@ -126,15 +123,17 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::User { action } => commands::user::run(&settings, action).await,
             Command::Key { action } => commands::key::run(&settings, action).await,
             Command::Audit {
-                action: AuditAction::Verify,
-            } => commands::store::verify_audit(&settings).await,
+                action: AuditAction::Verify { file },
+            } => commands::store::verify_audit(&settings, file.as_deref()).await,
+            Command::Config(arguments) => {
+                commands::config::run(&config, &settings, arguments.action).await
+            }
             Command::Tasks { action } => commands::tasks::run(&settings, action).await,
             Command::Migrate => commands::store::migrate(&settings).await,
             Command::Seed => commands::store::seed(&settings).await,
-            Command::Doctor(_)
-            | Command::Config(_)
-            | Command::Completions { .. }
-            | Command::RenderWorker => Ok(ExitCode::SUCCESS), // answered above, without settings
+            Command::Doctor(_) | Command::Completions { .. } | Command::RenderWorker => {
+                Ok(ExitCode::SUCCESS)
+            } // answered above, without settings
         }
     });
     // What still runs on blocking threads (a model that loads, a line that is typed) must not keep

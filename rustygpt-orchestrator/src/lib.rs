@@ -9,6 +9,8 @@ pub mod chat;
 pub mod embeddings;
 mod error;
 pub mod models;
+pub mod settings;
+pub mod tasks;
 pub mod tokens;
 
 pub use error::UseCaseError;

@@ -130,6 +130,21 @@ impl Asking {
         }
     }
 
+    /// Sets aside what the answers may take of the key's quota, if it has one.
+    ///
+    /// # Errors
+    /// Nothing is left of it.
+    pub(crate) async fn set_aside(&self, tokens: u64) -> Result<(), ApiError> {
+        if let (Some(accounts), Some(reservation)) =
+            (&self.state.accounts, self.record.facts().reservation)
+        {
+            let extended = accounts.extend(reservation, tokens).await?;
+            self.record
+                .note(|facts| facts.reservation = Some(extended));
+        }
+        Ok(())
+    }
+
     /// Has the requests admitted.
     ///
     /// # Errors
@@ -150,11 +165,24 @@ impl Asking {
         let mut prompts = Vec::new();
         let mut voices = Vec::new();
         let (mut model, mut fingerprint) = (String::new(), String::new());
-        for (number, request) in (0..).zip(requests(&lease)?) {
+        let mut most_tokens = 0_u64;
+        for (number, mut request) in (0..).zip(requests(&lease)?) {
+            let names_length = request.limits.max_tokens.is_some();
+            if let Some(accounts) = &self.state.accounts {
+                accounts.policy().complete(&mut request);
+            }
+            let length = request.limits.max_tokens.map_or(u64::MAX, u64::from);
+            let length = length.saturating_mul(u64::from(request.choices));
             let answer = chat::complete(Arc::clone(&lease), &self.caller, request).await?;
             let notes = answer.speech.notes().iter();
-            ignored.extend(notes.map(|note| parameter_name(note)));
-            prompts.push(answer.speech.prompt_tokens());
+            let notes = notes.map(|note| parameter_name(note));
+            // What the client did not say was not ignored either.
+            ignored.extend(notes.filter(|name| names_length || name != "max_tokens"));
+            let prompt_tokens = answer.speech.prompt_tokens();
+            prompts.push(prompt_tokens);
+            most_tokens = most_tokens
+                .saturating_add(length)
+                .saturating_add(u64::from(prompt_tokens));
             (model, fingerprint) = (answer.model, answer.fingerprint);
             let first = choices.saturating_mul(number);
             voices.push(
@@ -164,6 +192,8 @@ impl Asking {
                     .boxed(),
             );
         }
+        // Refused, the answers are dropped, which takes them out of the queue.
+        self.set_aside(most_tokens).await?;
         ignored.sort();
         ignored.dedup();
         ignored.truncate(IGNORED_NAMES);

@@ -1,4 +1,4 @@
-//! `/api/admin`: other people's accounts, the settings, the audit log.
+//! `/api/admin`: other people's accounts and the settings.
 
 use super::auth::unstored;
 use super::{PathId, id_of, views};
@@ -10,12 +10,12 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query};
 use axum::response::{NoContent, Response};
 use rustygpt_common::accounts::{
-    AccountView, AuditView, CodeAnswer, EndedAnswer, MemberAnswer, MemberChange, MemberRequest,
-    Problem, SettingChange, SettingView,
+    AccountView, CodeAnswer, EndedAnswer, MemberAnswer, MemberChange, MemberRequest, Problem,
+    SettingChange, SettingView,
 };
 use rustygpt_common::error_code::ErrorCode;
 use rustygpt_orchestrator::access::{AccountId, Role};
-use rustygpt_orchestrator::accounts::{AuditFilter, NewMember, OneTimeCode, Page};
+use rustygpt_orchestrator::accounts::{NewMember, OneTimeCode, Page};
 use serde::Deserialize;
 
 /// A part of a list.
@@ -34,17 +34,6 @@ impl Part {
             limit: self.limit.unwrap_or(Page::FIRST.limit),
         }
     }
-}
-
-/// Which entries of the audit log.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuditPart {
-    #[serde(default)]
-    after: i64,
-    limit: Option<u32>,
-    #[serde(default)]
-    action: String,
 }
 
 /// A query that was understood.
@@ -212,7 +201,8 @@ pub(crate) async fn invite(desk: Desk, Asker(caller): Asker) -> Result<Response,
     Ok(code(&desk.accounts.invite(&caller, &desk.whence).await?))
 }
 
-/// Lists the settings that count while the server runs.
+/// Lists the settings: those that count while the server runs, then those that are read when it
+/// starts. Secrets are hidden.
 #[utoipa::path(get, path = "/api/admin/settings", tag = "admin", operation_id = "list_settings",
     responses((status = 200, description = "Each with its value and where that comes from.", body = Vec<SettingView>)))]
 pub(crate) async fn settings(
@@ -234,7 +224,8 @@ fn setting_name(name: Result<Path<String>, PathRejection>) -> Result<String, Api
     params(("name" = String, Path, description = "The setting.")), request_body = SettingChange,
     responses((status = 204, description = "It counts from now on."),
         (status = 400, description = "That is no value for it.", body = Problem),
-        (status = 409, description = "Somebody changed it meanwhile.", body = Problem)))]
+        (status = 404, description = "There is no such setting.", body = Problem),
+        (status = 409, description = "Somebody changed it meanwhile, or something outside the store sets it.", body = Problem)))]
 pub(crate) async fn change_setting(
     desk: Desk,
     Asker(caller): Asker,
@@ -264,25 +255,4 @@ pub(crate) async fn remove_setting(
         .remove_setting(&caller, &name, &desk.whence)
         .await?;
     Ok(NoContent)
-}
-
-/// A part of the audit log, in its order.
-#[utoipa::path(get, path = "/api/admin/audit", tag = "admin", operation_id = "list_audit",
-    params(("after" = Option<i64>, Query, description = "Those after this sequence."),
-        ("limit" = Option<u32>, Query, description = "How many at most."),
-        ("action" = Option<String>, Query, description = "Those whose action begins with this.")),
-    responses((status = 200, description = "The entries.", body = Vec<AuditView>)))]
-pub(crate) async fn audit(
-    desk: Desk,
-    Asker(caller): Asker,
-    part: Result<Query<AuditPart>, QueryRejection>,
-) -> Result<Json<Vec<AuditView>>, ApiError> {
-    let part = query(part)?;
-    let filter = AuditFilter {
-        after: part.after,
-        limit: part.limit.unwrap_or(Page::FIRST.limit),
-        action_prefix: part.action,
-    };
-    let entries = desk.accounts.audit(&caller, filter).await?;
-    Ok(Json(entries.into_iter().map(views::audit).collect()))
 }

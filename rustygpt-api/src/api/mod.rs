@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod elsewhere;
 pub(crate) mod identities;
@@ -9,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod second_factor;
 pub(crate) mod sign_ins;
 pub(crate) mod tasks;
+pub(crate) mod usage;
 mod views;
 
 use crate::error::ApiError;

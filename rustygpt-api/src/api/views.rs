@@ -1,16 +1,17 @@
 //! What the use-cases answer, as it goes over the wire, and back.
 
 use rustygpt_common::accounts::{
-    AccountView, AuditView, ExportAnswer, IdentityView, KeyRequest, KeyView, NewKeyAnswer,
-    PeriodName, RoleName, ScopeName, SettingView, SignInView, SignedInAnswer, StateName, TaskView,
-    TokenQuota, UsageView,
+    AccountUsageView, AccountView, AuditFileView, AuditView, ExportAnswer, IdentityView,
+    KeyRequest, KeyView, NewKeyAnswer, PeriodName, RoleName, ScopeName, SettingView, SignInView,
+    SignedInAnswer, StateName, TaskView, TokenQuota, UsageView,
 };
 use rustygpt_orchestrator::access::{Role, Scope};
 use rustygpt_orchestrator::accounts::{
     Account, AccountState, AuditEntry, AuditOutcome, Export, KeptKey, KeyWish, LinkedIdentity,
-    Quota, QuotaPeriod, Session, SessionId, ShownKey, ShownSetting, SignedIn, Task, TaskState,
-    Timestamp, UsageDay,
+    Quota, QuotaPeriod, Session, SessionId, ShownKey, ShownSetting, SignedIn, Task, Timestamp,
+    UsageDay,
 };
+use rustygpt_orchestrator::tasks::AuditFile;
 
 fn seconds(time: Timestamp) -> i64 {
     time.0.div_euclid(1000)
@@ -145,6 +146,21 @@ pub(super) fn usage(day: UsageDay) -> UsageView {
     }
 }
 
+pub(super) fn account_usage(day: UsageDay) -> AccountUsageView {
+    AccountUsageView {
+        account: day.account.to_string(),
+        usage: usage(day),
+    }
+}
+
+pub(super) fn audit_file(file: AuditFile) -> AuditFileView {
+    AuditFileView {
+        name: file.name,
+        bytes: file.bytes,
+        written: seconds(file.written_at),
+    }
+}
+
 pub(super) fn audit(entry: AuditEntry) -> AuditView {
     let outcome = match entry.outcome {
         AuditOutcome::Done => "done",
@@ -198,25 +214,19 @@ pub(super) fn export(export: Export, this_one: Option<SessionId>) -> ExportAnswe
 
 pub(super) fn setting(setting: ShownSetting) -> SettingView {
     SettingView {
-        name: setting.name.to_owned(),
+        name: setting.name,
         value: setting.value,
-        source: setting.source.to_owned(),
+        source: setting.source,
         revision: setting.revision,
+        is_changeable: setting.is_changeable,
     }
 }
 
 pub(super) fn task(task: Task) -> TaskView {
-    let state = match task.state {
-        TaskState::Waiting => "waiting",
-        TaskState::Running => "running",
-        TaskState::Done => "done",
-        TaskState::Dead => "dead",
-        TaskState::Cancelled => "cancelled",
-    };
     TaskView {
         id: task.id.to_string(),
         kind: task.kind,
-        state: state.to_owned(),
+        state: task.state.name().to_owned(),
         account: task.account.map(|id| id.to_string()),
         attempts: task.attempts,
         max_attempts: task.max_attempts,

@@ -13,7 +13,9 @@ use rustygpt_common::error_code::ErrorCode;
 use rustygpt_common::routes;
 use rustygpt_orchestrator::access::Caller;
 use rustygpt_orchestrator::access::rate::{Rate, Standing};
-use rustygpt_orchestrator::accounts::{Accounts, Authenticated, Presented};
+use rustygpt_orchestrator::accounts::{
+    Accounts, Authenticated, Presented, Timestamp, TokenStanding,
+};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -56,12 +58,19 @@ pub(crate) async fn identify(
         return Ok(next.run(request).await);
     };
     let record = request.extensions().get::<Record>();
-    let standing = bound(accounts, &who, path, record).await?;
+    let record = record.cloned();
+    let standing = bound(accounts, &who, path, record.as_ref()).await?;
     request.extensions_mut().insert(who.caller().clone());
     request.extensions_mut().insert(who);
     let mut response = next.run(request).await;
     if let Some(standing) = standing {
         tell(&mut response, &standing);
+    }
+    // As far as it is known when the headers go: a stream whose model is still being loaded has
+    // set nothing aside yet.
+    if let Some(reservation) = record.and_then(|record| record.facts().reservation) {
+        let now = Timestamp::now(state.clock.as_ref());
+        tell_tokens(&mut response, &reservation.standing(now));
     }
     Ok(response)
 }
@@ -178,9 +187,8 @@ fn network_of(client: IpAddr) -> IpAddr {
     }
 }
 
-/// Tells how somebody stands, in the headers that OpenAI's clients read.
+/// Tells how somebody stands with their requests, in the headers that OpenAI's clients read.
 fn tell(response: &mut Response, standing: &Standing) {
-    let seconds = |duration: Duration| format!("{}s", duration.as_millis().div_ceil(1000));
     let values = [
         ("x-ratelimit-limit-requests", standing.limit.to_string()),
         (
@@ -189,6 +197,27 @@ fn tell(response: &mut Response, standing: &Standing) {
         ),
         ("x-ratelimit-reset-requests", seconds(standing.full_after)),
     ];
+    add(response, values);
+}
+
+/// The same of their tokens.
+fn tell_tokens(response: &mut Response, standing: &TokenStanding) {
+    let values = [
+        ("x-ratelimit-limit-tokens", standing.limit.to_string()),
+        (
+            "x-ratelimit-remaining-tokens",
+            standing.remaining.to_string(),
+        ),
+        ("x-ratelimit-reset-tokens", seconds(standing.resets_in)),
+    ];
+    add(response, values);
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_millis().div_ceil(1000))
+}
+
+fn add(response: &mut Response, values: [(&'static str, String); 3]) {
     for (name, value) in values {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response

@@ -30,7 +30,7 @@ enum Rule {
     Administer,
 }
 
-const RULES: [(&str, Rule); 75] = [
+const RULES: [(&str, Rule); 79] = [
     ("create_chat_completion", Rule::Generate),
     ("create_completion", Rule::Generate),
     ("create_moderation", Rule::Look),
@@ -101,7 +101,11 @@ const RULES: [(&str, Rule); 75] = [
     ("list_settings", Rule::Administer),
     ("change_setting", Rule::Administer),
     ("remove_setting", Rule::Administer),
+    ("list_usage", Rule::Administer),
     ("list_audit", Rule::Administer),
+    ("list_audit_files", Rule::Administer),
+    ("export_audit", Rule::Administer),
+    ("download_audit_file", Rule::Administer),
     ("list_tasks", Rule::Administer),
     ("get_task", Rule::Administer),
     ("retry_task", Rule::Administer),
@@ -400,8 +404,13 @@ async fn everybody_may_look_at_what_the_rules_let_them() {
     let looks = operations
         .iter()
         .filter(|operation| operation.method == Method::GET);
-    // There is no task, and no issuer either.
-    let absent = ["get_task", "begin_sign_in_elsewhere", "return_from_issuer"];
+    // Of these nothing is there: no task, no file, and no issuer either.
+    let absent = [
+        "get_task",
+        "download_audit_file",
+        "begin_sign_in_elsewhere",
+        "return_from_issuer",
+    ];
     for operation in looks.filter(|operation| !absent.contains(&operation.id.as_str())) {
         let (_, rule) = RULES.iter().find(|(id, _)| *id == operation.id).unwrap();
         for asker in askers.iter().filter(|asker| asker.allowed.contains(rule)) {

@@ -14,6 +14,10 @@ use rustygpt_orchestrator::accounts::{
     WireLimits,
 };
 use rustygpt_orchestrator::models::{Bounds, Models, Offer};
+use rustygpt_orchestrator::settings::Layers;
+use rustygpt_orchestrator::tasks::{
+    AuditExport, AuditFiles, Bell, Handlers, Keeper, Statistics, Worker, WorkerBounds, WorkerParts,
+};
 use rustygpt_utils::clock::ManualClock;
 use rustygpt_utils::tasks::Tasks;
 use serde_json::{Value, json};
@@ -45,6 +49,8 @@ pub(crate) struct Setup {
     /// Who vouches for people; needs a public address.
     pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) wire: WireLimits,
+    /// What was said of the settings outside the store.
+    pub(crate) settings: Layers,
     pub(crate) keyless: bool,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) public_url: Option<&'static str>,
@@ -68,6 +74,7 @@ impl Setup {
             home: Home::Sqlite,
             issuers: Vec::new(),
             wire: WireLimits::default(),
+            settings: Layers::default(),
             keyless: false,
             allowed_hosts: Vec::new(),
             public_url: None,
@@ -106,8 +113,8 @@ impl Setup {
         };
         let people = match self.accounts {
             true => {
-                let clock = Arc::clone(&clock);
-                Some(People::open(&self.home, clock, issuers, &tasks, ending).await)
+                let (clock, settings) = (Arc::clone(&clock), self.settings);
+                Some(People::open(&self.home, clock, issuers, settings, &tasks, ending).await)
             }
             false => None,
         };
@@ -118,6 +125,7 @@ impl Setup {
         let state = ApiState::new(ApiParts {
             models: Arc::clone(&all_models),
             keyring: Keyring::new([KeyDigest::of(KEY)]),
+            work: people.as_ref().map(|people| Arc::clone(&people.work)),
             accounts: people.as_ref().map(|people| Arc::clone(&people.accounts)),
             keyless: self.keyless,
             hosts: HostPolicy::new(address, &self.allowed_hosts, self.public_url).unwrap(),
@@ -166,7 +174,9 @@ pub(crate) struct Server {
 pub(crate) struct People {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) store: Arc<dyn Store>,
+    work: Arc<Statistics>,
     _folder: Option<tempfile::TempDir>,
+    _audit: tempfile::TempDir,
 }
 
 impl People {
@@ -174,6 +184,7 @@ impl People {
         home: &Home,
         clock: Arc<ManualClock>,
         issuers: Issuers,
+        settings: Layers,
         tasks: &Tasks,
         ending: CancellationToken,
     ) -> Self {
@@ -184,20 +195,47 @@ impl People {
             lanes: 1,
         };
         let (store, folder) = home.open().await;
+        let audit = tempfile::tempdir().unwrap();
+        let bell = Bell::default();
+        let files = AuditFiles::new(audit.path().join("audit"), tasks.clone());
         let accounts = Arc::new(Accounts::new(AccountsParts {
             store: Arc::clone(&store),
-            clock,
+            clock: Arc::clone(&clock) as _,
             passwords: Passwords::new(cheap, tasks.clone()).unwrap(),
             secrets: RootSecrets::generate().unwrap(),
             issuers,
+            settings: settings.clone(),
+            bell: bell.clone(),
+            audit_files: files.clone(),
             tasks: tasks.clone(),
             ending,
         }));
         accounts.look_out().await.unwrap();
+        let keeper = Arc::new(Keeper {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock) as _,
+            settings,
+            files,
+        });
+        let worker = Worker::new(WorkerParts {
+            queue: Arc::clone(&store) as _,
+            schedules: Arc::clone(&store) as _,
+            clock,
+            group: tasks.clone(),
+            bell,
+            handlers: Handlers::new().with::<AuditExport>(keeper),
+            recurring: Vec::new(),
+            name: "test".to_owned(),
+            bounds: WorkerBounds::default(),
+        });
+        let work = worker.statistics();
+        tasks.spawn(worker.run());
         Self {
             accounts,
             store,
+            work,
             _folder: folder,
+            _audit: audit,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::output;
 use anyhow::Result;
 use rustygpt_orchestrator::access::{Caller, Role, Scope};
 use rustygpt_orchestrator::accounts::{Accounts, Issuers, Whence};
+use rustygpt_orchestrator::tasks::Bell;
 use rustygpt_utils::calendar::Date;
 use rustygpt_utils::tasks::Tasks;
 use std::sync::Arc;
@@ -31,8 +32,9 @@ where
     let tasks = Tasks::new();
     let store = compose::open_store(settings).await?;
     let ending = tasks.cancellation();
-    let issuers = Issuers::default();
-    let accounts = compose::accounts(settings, Arc::clone(&store), issuers, &tasks, ending)?;
+    let (issuers, bell) = (Issuers::default(), Bell::default());
+    let accounts =
+        compose::accounts(settings, Arc::clone(&store), issuers, &tasks, ending, bell)?;
     let outcome = work(Office {
         accounts,
         owner: Caller::local_owner(),

@@ -3,6 +3,7 @@
 use crate::arguments::{ChatArguments, SamplingArguments};
 use crate::config::Settings;
 use crate::conversation::{Partner, Piece, Prompt, message};
+use crate::secret::Secret;
 use crate::{api_key, compose, models_on_disk, output, server_record, starter};
 use anyhow::{Context as _, Result, bail};
 use rustygpt_model::contract::{Message, Role};
@@ -83,7 +84,7 @@ async fn partner(
     model: Option<String>,
 ) -> Result<Partner> {
     let key = || match &settings.api_key {
-        Some(key) => Ok(Some(key.clone())),
+        Some(key) => key.reveal().map(Some),
         None => api_key::read(&settings.key_file()),
     };
     if let Some(url) = url {
@@ -97,7 +98,8 @@ async fn partner(
             bail!("{url} is not on this computer, and the setting offline forbids the network");
         }
         // The key in our file is for the server that runs here, not for any other.
-        return Partner::at(url, settings.api_key.clone(), model).await;
+        let key = settings.api_key.as_ref().map(Secret::reveal).transpose()?;
+        return Partner::at(url, key, model).await;
     }
     let is_path = model
         .as_ref()

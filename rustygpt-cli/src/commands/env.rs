@@ -12,7 +12,7 @@ use url::Url;
 
 pub(crate) fn run(settings: &Settings, client: Client) -> Result<ExitCode> {
     let key = match &settings.api_key {
-        Some(key) => key.clone(),
+        Some(key) => key.reveal()?,
         None => api_key::read_or_create(&settings.key_file())?,
     };
     let url = server_url(settings)?;

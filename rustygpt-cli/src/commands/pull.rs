@@ -8,6 +8,7 @@ use crate::download::requests::Credential;
 use crate::download::transfer::{self, Outcome, Wanted, is_digest};
 use crate::network;
 use crate::output::{self, human_bytes};
+use crate::secret::Secret;
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
@@ -36,7 +37,7 @@ pub(crate) async fn run(settings: &Settings, arguments: PullArguments) -> Result
                 bail!("--sha256 is for addresses; a repository brings its own digests");
             }
             let endpoint = &settings.hf_endpoint;
-            let token = settings.hf_token.clone();
+            let token = settings.hf_token.as_ref().map(Secret::reveal).transpose()?;
             let hub = Hub {
                 client: &client,
                 endpoint,

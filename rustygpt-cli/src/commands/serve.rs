@@ -21,14 +21,21 @@ use url::Url;
 /// How long the engines may take to end, after the last connection. Together with the listener's
 /// times this keeps a stop below 35 s.
 const ENGINES_END: Duration = Duration::from_secs(4);
+/// How long tasks may take to end or to be given back, after the engines.
+const WORK_ENDS: Duration = Duration::from_secs(4);
 /// How long what is still to be kept (the usage of the last requests) may take.
 const LAST_TASKS: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Result<ExitCode> {
     refuse_public_without_key(&settings)?;
     let key = match &settings.api_key {
-        Some(key) if key.chars().all(|c| c.is_ascii_graphic()) => key.clone(),
-        Some(_) => bail!("the key (--api-key) holds characters that no HTTP header can carry"),
+        Some(key) => {
+            let key = key.reveal()?;
+            if !key.chars().all(|c| c.is_ascii_graphic()) {
+                bail!("the key (--api-key) holds characters that no HTTP header can carry");
+            }
+            key
+        }
         None => api_key::read_or_create(&settings.key_file())?,
     };
     let record = ServerRecord::claim(&settings.data_dir)?;
@@ -65,6 +72,7 @@ pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Resul
     )?;
     server.accounts.look_out().await?;
     tasks.spawn(Arc::clone(&server.accounts).watch());
+    let working = tasks.spawn(server.worker.run());
     let accounts = Arc::clone(&server.accounts);
     let serving = tasks.spawn(rustygpt_api::serve(
         listener,
@@ -98,6 +106,10 @@ pub(crate) async fn run(settings: Settings, arguments: &ServeArguments) -> Resul
         }
     }
     end_engines(&models).await;
+    // It was told to end when the listener was, and gives back what it cannot end.
+    if tokio::time::timeout(WORK_ENDS, working).await.is_err() {
+        tracing::warn!("tasks did not end in time; their leases end, and they are done again");
+    }
     if tokio::time::timeout(LAST_TASKS, tasks.wait())
         .await
         .is_err()

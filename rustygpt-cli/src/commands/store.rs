@@ -4,9 +4,14 @@ use super::accounts::{Office, role_name, with_office};
 use crate::compose;
 use crate::config::Settings;
 use crate::output;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use rustygpt_db::audit_chain::Verified;
+use rustygpt_db::audit_file;
 use rustygpt_orchestrator::access::Role;
 use rustygpt_orchestrator::accounts::{KeyWish, NewMember, Page};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Brings the store's schema up to date, which opening it does.
@@ -67,13 +72,26 @@ async fn plant(office: Office) -> Result<()> {
     Ok(())
 }
 
-/// Reads the whole audit log and says whether anything in it was changed, cut or moved.
-pub(crate) async fn verify_audit(settings: &Settings) -> Result<ExitCode> {
-    with_office(settings, read_audit).await
+/// Reads the whole audit log, or a file of it, and says whether anything in it was changed, cut or moved.
+pub(crate) async fn verify_audit(settings: &Settings, file: Option<&Path>) -> Result<ExitCode> {
+    let verified = match file {
+        Some(path) => {
+            let file = File::open(path);
+            let file = file.with_context(|| format!("cannot read {}", path.display()))?;
+            let verified = audit_file::verify(BufReader::new(file));
+            verified.with_context(|| path.display().to_string())?
+        }
+        None => {
+            with_office(settings, async |office| {
+                Ok(office.accounts.verify_audit(&office.owner).await?)
+            })
+            .await?
+        }
+    };
+    tell_verified(&verified)
 }
 
-async fn read_audit(office: Office) -> Result<ExitCode> {
-    let verified = office.accounts.verify_audit(&office.owner).await?;
+fn tell_verified(verified: &Verified) -> Result<ExitCode> {
     let hash = verified
         .head
         .last_hash

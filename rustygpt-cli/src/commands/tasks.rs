@@ -5,7 +5,7 @@ use crate::arguments::TasksAction;
 use crate::config::Settings;
 use crate::output;
 use anyhow::{Context as _, Result};
-use rustygpt_orchestrator::accounts::{Page, Task, TaskFilter, TaskId, TaskState};
+use rustygpt_orchestrator::accounts::{Page, Task, TaskFilter, TaskId};
 use std::process::ExitCode;
 
 pub(crate) async fn run(settings: &Settings, action: TasksAction) -> Result<ExitCode> {
@@ -20,10 +20,10 @@ async fn act(office: Office, action: TasksAction) -> Result<()> {
         whence,
     } = office;
     match action {
-        TasksAction::List => {
-            let tasks = accounts
-                .list_tasks(&owner, &TaskFilter::default(), Page::FIRST)
-                .await?;
+        TasksAction::List { state, kind, limit } => {
+            let filter = TaskFilter { state, kind };
+            let page = Page { offset: 0, limit };
+            let tasks = accounts.list_tasks(&owner, &filter, page).await?;
             let rows: Vec<Vec<String>> = tasks.into_iter().map(row).collect();
             table(&rows)
         }
@@ -55,17 +55,10 @@ fn task_id(text: &str) -> Result<TaskId> {
 }
 
 fn row(task: Task) -> Vec<String> {
-    let state = match task.state {
-        TaskState::Waiting => "waiting",
-        TaskState::Running => "running",
-        TaskState::Done => "done",
-        TaskState::Dead => "dead",
-        TaskState::Cancelled => "cancelled",
-    };
     vec![
         task.id.to_string(),
         task.kind,
-        state.to_owned(),
+        task.state.name().to_owned(),
         format!("attempt {} of {}", task.attempts, task.max_attempts),
         format!("due {}", when(task.run_at.0)),
     ]

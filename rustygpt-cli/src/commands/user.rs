@@ -5,10 +5,12 @@ use crate::arguments::{RoleChoice, UserAction};
 use crate::config::Settings;
 use crate::output;
 use anyhow::{Context as _, Result};
-use rustygpt_orchestrator::access::Role;
-use rustygpt_orchestrator::accounts::{AccountState, NewMember, Page};
+use rustygpt_orchestrator::access::{AccountId, Caller, Role};
+use rustygpt_orchestrator::accounts::{AccountState, Accounts, NewMember, Page, Timestamp};
+use rustygpt_utils::clock::SystemClock;
 use std::io::Read as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 pub(crate) async fn run(settings: &Settings, action: UserAction) -> Result<ExitCode> {
     with_office(settings, |office| act(office, action)).await?;
@@ -111,6 +113,13 @@ async fn act(office: Office, action: UserAction) -> Result<()> {
                 .await?;
             output::line(&format!("{email} is enabled"))?;
         }
+        UserAction::Usage { email, days } => {
+            let account = match &email {
+                Some(email) => Some(find(email).await?.id),
+                None => None,
+            };
+            usage(&accounts, &owner, account, days).await?;
+        }
         UserAction::Delete { email } => {
             let id = find(&email).await?.id;
             accounts.delete(&owner, id, &whence).await?;
@@ -120,6 +129,39 @@ async fn act(office: Office, action: UserAction) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Shows what was used, by day, account, key and model.
+async fn usage(
+    accounts: &Accounts,
+    owner: &Caller,
+    account: Option<AccountId>,
+    days: u32,
+) -> Result<()> {
+    let now = Timestamp::now(&SystemClock);
+    // Today counts, too.
+    let from = now.minus(Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+    let (mut rows, mut page) = (Vec::new(), Page::FIRST);
+    loop {
+        let part = accounts.usage(owner, account, (from, now), page).await?;
+        if part.is_empty() {
+            return table(&rows);
+        }
+        page.offset = page.offset.saturating_add(u32::try_from(part.len())?);
+        for day in part {
+            let who = accounts.find(owner, day.account).await?.email;
+            rows.push(vec![
+                when(day.day.0).chars().take("2026-11-21".len()).collect(),
+                who,
+                day.key
+                    .map_or_else(|| "-".to_owned(), |key| key.to_string()),
+                day.model,
+                format!("{} requests", day.requests),
+                format!("{} tokens read", day.prompt_tokens),
+                format!("{} written", day.completion_tokens),
+            ]);
+        }
+    }
 }
 
 /// The first line of standard input: other users can read a command line.

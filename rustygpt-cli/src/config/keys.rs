@@ -95,10 +95,10 @@ const fn also(key: Key, variable: &'static str) -> Key {
 }
 
 use Group::{Connection, Engine, Global, Hidden, Server};
-use Kind::{Choice, List, Number, Path, Period, Size, Switch, Text};
+use Kind::{Choice, Fraction, List, Number, Path, Period, Size, Switch, Text};
 
 /// Every setting there is.
-pub(crate) static KEYS: [Key; 38] = [
+pub(crate) static KEYS: [Key; 48] = [
     key(
         "data_dir",
         Global,
@@ -379,6 +379,100 @@ pub(crate) static KEYS: [Key; 38] = [
             "How long answers may go on at exit",
         ),
         "20",
+    ),
+    or(
+        key(
+            "sign_up",
+            Server,
+            Choice(&["closed", "invite", "open"]),
+            "WHO",
+            "Who may make an account: administrators, those with an invitation, everybody",
+        ),
+        "closed",
+    ),
+    or(
+        key(
+            "requests_per_minute",
+            Server,
+            Number(0, 1_000_000),
+            "COUNT",
+            "Requests per minute of a key that has no rate of its own; 0 is no limit",
+        ),
+        "0",
+    ),
+    or(
+        key(
+            "attempts_per_minute",
+            Server,
+            Number(1, 10_000),
+            "COUNT",
+            "Attempts to sign in per minute and network address",
+        ),
+        "30",
+    ),
+    or(
+        key(
+            "tokens_per_day",
+            Server,
+            Number(0, 1_000_000_000_000),
+            "TOKENS",
+            "Tokens per day of a key that has no quota of its own; 0 is no limit",
+        ),
+        "0",
+    ),
+    key(
+        "temperature",
+        Server,
+        Fraction(0.0, 2.0),
+        "NUMBER",
+        "Temperature when the request names none [default: the model's own]",
+    ),
+    key(
+        "top_p",
+        Server,
+        Fraction(0.01, 1.0),
+        "NUMBER",
+        "Mass of the likeliest tokens when the request names none [default: the model's own]",
+    ),
+    or(
+        key(
+            "keep_sign_ins_days",
+            Server,
+            Number(0, 36_500),
+            "DAYS",
+            "Days that sign-ins are kept after their end; 0 is for ever",
+        ),
+        "30",
+    ),
+    or(
+        key(
+            "keep_usage_days",
+            Server,
+            Number(32, 36_500),
+            "DAYS",
+            "Days that usage is kept",
+        ),
+        "400",
+    ),
+    or(
+        key(
+            "keep_tasks_days",
+            Server,
+            Number(0, 36_500),
+            "DAYS",
+            "Days that tasks are kept after their end; 0 is for ever",
+        ),
+        "30",
+    ),
+    or(
+        key(
+            "keep_audit_days",
+            Server,
+            Number(0, 36_500),
+            "DAYS",
+            "Days after which entries of the audit log move to files; 0 is never",
+        ),
+        "0",
     ),
     secret(also(
         key(

@@ -1,15 +1,19 @@
-//! Settings: defaults < file < environment < flags, each value with where it came from.
+//! Settings: defaults < file < environment < flags, each value with where it came from. Between the
+//! file and the environment stands the store, for those settings that count while the server runs
+//! ([`runtime`]).
 //!
 //! Past [`Config::settings`] nothing is text any more and nothing is checked again.
 
 pub(crate) mod flags;
 pub(crate) mod issuers;
 pub(crate) mod keys;
+pub(crate) mod runtime;
 pub(crate) mod settings;
 pub(crate) mod value;
 
 pub(crate) use settings::Settings;
 
+use crate::secret::Reference;
 use anyhow::{Context as _, Result, bail};
 use keys::{KEYS, Key};
 use rustygpt_utils::paths::Folders;
@@ -131,12 +135,20 @@ impl Config {
         Settings::new(self)
     }
 
+    /// A secret's line: where it lies may be seen.
+    fn hidden(&self, value: &Value) -> String {
+        match Reference::read(&value.plain(), &self.folders.home) {
+            Ok(Some(reference)) => reference.to_string(),
+            _ => "(hidden)".to_owned(),
+        }
+    }
+
     /// One line per setting: name, value (secrets hidden), source.
     pub(crate) fn show(&self) -> Vec<(&'static str, String, String)> {
         let line = |key: &Key| {
             let value = match self.value(key.name) {
                 None => "(not set)".to_owned(),
-                Some(_) if key.is_secret => "(hidden)".to_owned(),
+                Some(value) if key.is_secret => self.hidden(value),
                 Some(value) => value.to_string(),
             };
             (key.name, value, self.source(key.name).to_string())
@@ -244,6 +256,15 @@ mod tests {
             config.unwrap().value("hf_endpoint"),
             Some(&Value::Text("http://b".to_owned()))
         );
+    }
+
+    #[test]
+    fn where_a_secret_lies_is_shown() {
+        let config = gather("api_key = \"file:/run/key\"", &[("HF_TOKEN", "env:X")], &[]).unwrap();
+        let shown = config.show();
+        for (name, place) in [("api_key", "file:/run/key"), ("hf_token", "env:X")] {
+            assert!(shown.iter().any(|line| line.0 == name && line.1 == place));
+        }
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use super::issuers::IssuerChoice;
 use super::value::Value;
-use super::{Config, Source};
+use super::{Config, Source, runtime};
+use crate::secret::{Reference, Secret};
 use anyhow::{Context as _, Result, bail};
 use rustygpt_model::candle::{CacheType, ComputeDevice};
 use rustygpt_model::registry::{lm_studio_folders, ollama_store};
+use rustygpt_orchestrator::settings::Layers;
 use rustygpt_utils::telemetry::LogFormat;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -29,6 +31,25 @@ pub(crate) enum StorePlace {
     File(PathBuf),
     /// A database of PostgreSQL, by its URL, which may hold a password.
     Database(String),
+    /// Where the secret at this place says. The home folder is what `~/` stands for in it.
+    At(Reference, PathBuf),
+}
+
+impl StorePlace {
+    /// Reads `sqlite:PATH` or `postgres://…`; `None` for anything else.
+    pub(crate) fn read(text: &str, home: &Path) -> Option<Self> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Some(Self::Database(text.to_owned()));
+        }
+        let path = text
+            .strip_prefix("sqlite:")
+            .filter(|path| !path.is_empty())?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        Some(Self::File(match path.strip_prefix("~/") {
+            Some(rest) => home.join(rest),
+            None => PathBuf::from(path),
+        }))
+    }
 }
 
 impl fmt::Debug for StorePlace {
@@ -36,6 +57,7 @@ impl fmt::Debug for StorePlace {
         match self {
             Self::File(path) => write!(formatter, "File({})", path.display()),
             Self::Database(_) => formatter.write_str("Database(…)"),
+            Self::At(reference, _) => write!(formatter, "At({reference})"),
         }
     }
 }
@@ -52,7 +74,7 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
-    pub(crate) api_key: Option<String>,
+    pub(crate) api_key: Option<Secret>,
     pub(crate) models: Vec<ModelChoice>,
     /// The built-in model's file, where a person names one.
     pub(crate) starter: Option<PathBuf>,
@@ -88,11 +110,13 @@ pub(crate) struct Settings {
     pub(crate) is_loopback_open: bool,
     pub(crate) drain_timeout: Duration,
     pub(crate) hf_endpoint: Url,
-    pub(crate) hf_token: Option<String>,
+    pub(crate) hf_token: Option<Secret>,
     /// Where Ollama keeps its models.
     pub(crate) ollama_models: PathBuf,
     /// The folders where LM Studio keeps its models.
     pub(crate) lm_studio_models: Vec<PathBuf>,
+    /// What is said outside the store of the settings that count while the server runs.
+    pub(crate) runtime: Layers,
 }
 
 impl Settings {
@@ -121,7 +145,7 @@ impl Settings {
             },
             host: read.host()?,
             port: read.number("port")?.unwrap_or_default(),
-            api_key: read.text("api_key").map(str::to_owned),
+            api_key: read.secret("api_key")?,
             models: read
                 .list("model")
                 .iter()
@@ -173,11 +197,12 @@ impl Settings {
             is_loopback_open: config.value("open_loopback") == Some(&Value::Switch(true)),
             drain_timeout: Duration::from_secs(read.number("drain_timeout")?.unwrap_or(20)),
             hf_endpoint: read.url("hf_endpoint")?.context("hf_endpoint is not set")?,
-            hf_token: read.text("hf_token").map(str::to_owned),
+            hf_token: read.secret("hf_token")?,
             ollama_models: read
                 .path("ollama_models")
                 .unwrap_or_else(|| ollama_store(&config.folders.home)),
             lm_studio_models: lm_studio_folders(&config.folders.home),
+            runtime: runtime::layers(config)?,
             data_dir,
             models_dir,
         })
@@ -186,6 +211,11 @@ impl Settings {
     /// Where the server's own key is kept.
     pub(crate) fn key_file(&self) -> PathBuf {
         self.data_dir.join("api-key")
+    }
+
+    /// Where files of the audit log are kept.
+    pub(crate) fn audit_folder(&self) -> PathBuf {
+        self.data_dir.join("audit")
     }
 
     /// Where the root secret is kept, from which other keys are derived.
@@ -280,18 +310,25 @@ impl<'a> Reader<'a> {
 
     /// Never repeats the text: it may hold a password.
     fn store(&self, text: &str) -> Result<StorePlace> {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(StorePlace::Database(text.to_owned()));
+        let home = &self.config.folders.home;
+        if let Some(place) = StorePlace::read(text, home) {
+            return Ok(place);
         }
-        match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
-            Some(path) => Ok(StorePlace::File(
-                self.expand(path.strip_prefix("//").unwrap_or(path)),
-            )),
-            None => bail!(
-                "{}: it must be sqlite:PATH or postgres://…",
+        match Reference::read(text, home) {
+            Ok(Some(reference)) => Ok(StorePlace::At(reference, home.clone())),
+            _ => bail!(
+                "{}: it must be sqlite:PATH or postgres://…, or say where that lies: env:NAME, \
+                 file:PATH, keyring:SERVICE/NAME",
                 self.place("database_url")
             ),
         }
+    }
+
+    fn secret(&self, name: &str) -> Result<Option<Secret>> {
+        let secret = self
+            .text(name)
+            .map(|text| Secret::read(text, &self.config.folders.home));
+        secret.transpose().with_context(|| self.place(name))
     }
 
     fn tls(&self) -> Result<Option<(PathBuf, PathBuf)>> {

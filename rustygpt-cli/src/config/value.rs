@@ -12,6 +12,8 @@ pub(crate) enum Kind {
     Path,
     /// A whole number within bounds, both included.
     Number(u64, u64),
+    /// A number within bounds, both included, kept as it was written.
+    Fraction(f64, f64),
     /// Bytes: a number, or one with a unit (`512MiB`, `4GB`).
     Size,
     /// How long: seconds, or with units (`5m`, `1h30m`); `forever`, or less than zero, has no end.
@@ -27,7 +29,7 @@ pub(crate) enum Kind {
 /// A value of some [`Kind`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
-    /// Of [`Kind::Text`], [`Kind::Path`] or [`Kind::Choice`].
+    /// Of [`Kind::Text`], [`Kind::Path`], [`Kind::Choice`] or [`Kind::Fraction`].
     Text(String),
     /// Of [`Kind::Number`] or [`Kind::Size`].
     Number(u64),
@@ -52,6 +54,14 @@ impl Kind {
                 let expected = || format!("'{text}' is not a number from {least} to {most}");
                 let number = text.parse().map_err(|_| expected())?;
                 Self::bounded(number, least, most).ok_or_else(expected)
+            }
+            Self::Fraction(least, most) => {
+                let number = text.parse::<f64>().ok();
+                let number = number.filter(|number| (least..=most).contains(number));
+                match number {
+                    Some(_) => Ok(Value::Text(text.to_owned())),
+                    None => Err(format!("'{text}' is not a number from {least} to {most}")),
+                }
             }
             Self::Size => parse_size(text).map(Value::Number).ok_or_else(|| {
                 format!("'{text}' is not a size; write bytes, or for example 512MiB or 4GB")
@@ -103,10 +113,14 @@ impl Kind {
                     .ok_or_else(|| "must be a list of texts".to_owned())
             }
             (Self::Switch, toml::Value::Boolean(switch)) => Ok(Value::Switch(*switch)),
-            (Self::Number(..) | Self::Size | Self::Period, toml::Value::Integer(number)) => {
-                self.parse(&number.to_string())
+            (
+                Self::Number(..) | Self::Fraction(..) | Self::Size | Self::Period,
+                toml::Value::Integer(number),
+            ) => self.parse(&number.to_string()),
+            (Self::Fraction(..), toml::Value::Float(number)) => self.parse(&number.to_string()),
+            (Self::Number(..) | Self::Fraction(..) | Self::Switch, _) => {
+                Err(format!("{value} is not {}", self.noun()))
             }
-            (Self::Number(..) | Self::Switch, _) => Err(format!("{value} is not {}", self.noun())),
             (_, toml::Value::String(text)) => self.parse(text),
             _ => Err(format!("{value} is not {}", self.noun())),
         }
@@ -122,7 +136,7 @@ impl Kind {
         match self {
             Self::Text | Self::Choice(_) => "a text",
             Self::Path => "a path",
-            Self::Number(..) => "a number",
+            Self::Number(..) | Self::Fraction(..) => "a number",
             Self::Size => "a size",
             Self::Period => "a time",
             Self::Switch => "true or false",
@@ -180,6 +194,16 @@ fn parse_period(text: &str) -> Option<Option<Duration>> {
     let is_written = !endless.trim().is_empty();
     let period = (endless.len() == text.len()).then(|| Duration::from_secs(seconds));
     is_written.then_some(period)
+}
+
+impl Value {
+    /// The value as a person writes it.
+    pub(crate) fn plain(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Value {

@@ -20,6 +20,7 @@ mod pull;
 mod residency;
 mod run;
 mod serve;
+mod settings;
 mod starter;
 mod template;
 mod tokenize;

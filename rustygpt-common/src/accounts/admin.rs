@@ -1,6 +1,6 @@
 //! What administrators do.
 
-use super::{AccountView, RoleName, StateName};
+use super::{AccountView, RoleName, StateName, UsageView};
 use serde::{Deserialize, Serialize};
 
 /// Makes an account for somebody.
@@ -52,10 +52,37 @@ pub struct SettingView {
     pub name: String,
     /// Its value.
     pub value: serde_json::Value,
-    /// Where that comes from: `default` or `store`.
+    /// Where that comes from: `default`, `file …`, `store`, `environment …` or `flag …`.
     pub source: String,
-    /// Grows with each change.
+    /// Grows with each change in the store.
     pub revision: i64,
+    /// Whether it can be changed here: not, where the environment or a flag of the server sets it,
+    /// or where it is read when the server starts.
+    pub is_changeable: bool,
+}
+
+/// What was used of a model on a day, by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccountUsageView {
+    /// The account.
+    pub account: String,
+    /// What it used.
+    #[serde(flatten)]
+    pub usage: UsageView,
+}
+
+/// A file of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditFileView {
+    /// Its name: `export-TASK.jsonl`, or `archive-FIRST-LAST.jsonl` for entries that have left the
+    /// store.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// When it was written.
+    pub written: i64,
 }
 
 /// Changes a setting.

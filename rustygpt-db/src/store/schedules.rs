@@ -39,7 +39,7 @@ pub struct Schedule {
 
 /// Acts on schedules.
 #[async_trait]
-pub trait Schedules {
+pub trait Schedules: Send + Sync {
     /// Keeps a schedule. One of the same name is replaced; where neither pattern nor time zone
     /// changed, it stays due when it was, so that a restart skips and repeats nothing.
     async fn put_schedule(&self, schedule: &NewSchedule) -> StoreResult<Schedule>;

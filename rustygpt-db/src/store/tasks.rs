@@ -171,7 +171,7 @@ pub struct TaskFilter {
 
 /// Acts on tasks. People's acts are audited, workers' are not: the tasks are their record.
 #[async_trait]
-pub trait Tasks {
+pub trait Tasks: Send + Sync {
     /// Enqueues a task that nothing else in the store causes. One that follows from an act travels
     /// in [`Act::tasks`].
     ///

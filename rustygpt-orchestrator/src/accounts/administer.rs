@@ -3,7 +3,7 @@
 use super::sign_up::{checked_email, checked_name};
 use super::{
     Account, AccountState, Accounts, AuditEntry, AuditFilter, OneTimeCode, Page, Password, Task,
-    TaskFilter, TaskId, Whence, as_admin,
+    TaskCounts, TaskFilter, TaskId, Timestamp, UsageDay, Whence, as_admin,
 };
 use crate::UseCaseError;
 use crate::access::{AccountId, Action, Caller, Role, Thing, authorize};
@@ -250,6 +250,34 @@ impl Accounts {
         Ok(audit_chain::verify(self.store.as_ref(), None).await?)
     }
 
+    /// What was used in a time, by account, key, model and day; of one account, or of all.
+    ///
+    /// # Errors
+    /// [`UseCaseError::Denied`].
+    pub async fn usage(
+        &self,
+        caller: &Caller,
+        account: Option<AccountId>,
+        (from, until): (Timestamp, Timestamp),
+        page: Page,
+    ) -> Result<Vec<UsageDay>, UseCaseError> {
+        authorize(caller, Action::View, Thing::Accounts)?;
+        let by = as_admin(caller);
+        let days = self
+            .store
+            .usage_days(by, account, from, until, bounded(page));
+        Ok(days.await?)
+    }
+
+    /// How many tasks need somebody: the depth of the queue.
+    ///
+    /// # Errors
+    /// [`UseCaseError::Denied`].
+    pub async fn count_tasks(&self, caller: &Caller) -> Result<TaskCounts, UseCaseError> {
+        authorize(caller, Action::View, Thing::Status)?;
+        Ok(self.store.count_tasks().await?)
+    }
+
     /// Tasks, latest first.
     ///
     /// # Errors
@@ -294,7 +322,9 @@ impl Accounts {
             "task.retry",
             format_args!("task:{id}"),
         );
-        Ok(self.store.retry_task(id, &act).await?)
+        let task = self.store.retry_task(id, &act).await?;
+        self.bell.ring();
+        Ok(task)
     }
 
     /// Cancels a task.

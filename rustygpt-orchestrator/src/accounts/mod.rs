@@ -12,6 +12,7 @@
 mod access_token;
 mod administer;
 mod api_keys;
+mod audit_exports;
 mod authenticate;
 mod email;
 mod live;
@@ -30,6 +31,7 @@ mod signatures;
 mod totp;
 mod usage;
 
+pub use crate::settings::{Policy, ShownSetting, SignUp};
 pub use administer::NewMember;
 pub use api_keys::{KeyWish, ShownKey};
 pub use authenticate::{Authenticated, Presented};
@@ -41,23 +43,24 @@ pub use oauth::{
 };
 pub use one_time_code::OneTimeCode;
 pub use password::{Cost, Password, PasswordError, Passwords, WeakPassword};
-pub use policy::{Policy, ShownSetting, SignUp};
 pub use profile::Export;
 pub use root_secret::{ROOT_BYTES, RootSecrets};
 pub use second_factor::{SecondFactorCodes, SecondFactorOffer};
 pub use session::SignedIn;
 pub use sign_up::Applicant;
-pub use usage::Reservation;
+pub use usage::{Reservation, TokenStanding};
 // What the use-cases answer with is what the store keeps.
 pub use rustygpt_db::store::Outcome as AuditOutcome;
 pub use rustygpt_db::store::{
     Account, AccountState, ApiKey as KeptKey, ApiKeyId, AuditEntry, AuditFilter, Identity, Page,
-    Quota, QuotaPeriod, Session, SessionId, Setting, Store, StoreError, Task, TaskFilter, TaskId,
-    TaskState, Timestamp, UsageDay,
+    Quota, QuotaPeriod, Session, SessionId, Setting, Store, StoreError, Task, TaskCounts,
+    TaskFilter, TaskId, TaskState, Timestamp, UsageDay,
 };
 
 use crate::UseCaseError;
 use crate::access::{AccountId, Caller};
+use crate::settings::Layers;
+use crate::tasks::{AuditFiles, Bell};
 use live::LiveCredentials;
 use rustygpt_db::store::{Act, Principal};
 use rustygpt_utils::clock::Clock;
@@ -80,6 +83,12 @@ pub struct AccountsParts {
     pub issuers: Issuers,
     /// Where background work lives.
     pub tasks: Tasks,
+    /// What was said of the settings outside the store.
+    pub settings: Layers,
+    /// Wakes the worker that runs tasks here.
+    pub bell: Bell,
+    /// Where files of the audit log lie.
+    pub audit_files: AuditFiles,
     /// Cancelled when open streams are to end; every sign-in's own token is a child of it.
     pub ending: CancellationToken,
 }
@@ -94,6 +103,10 @@ pub struct Accounts {
     live: LiveCredentials,
     /// The policy as it was read last; [`Accounts::watch`] keeps it new.
     policy: RwLock<Policy>,
+    settings: Layers,
+    bell: Bell,
+    audit_files: AuditFiles,
+    settling: usage::Settling,
     tasks: Tasks,
 }
 
@@ -119,7 +132,11 @@ impl Accounts {
             secrets: parts.secrets,
             issuers: parts.issuers,
             live: LiveCredentials::new(parts.ending),
-            policy: RwLock::default(),
+            policy: RwLock::new(parts.settings.policy(&[])),
+            settings: parts.settings,
+            bell: parts.bell,
+            audit_files: parts.audit_files,
+            settling: usage::Settling::default(),
             tasks: parts.tasks,
         }
     }

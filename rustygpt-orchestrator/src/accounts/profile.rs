@@ -176,7 +176,7 @@ impl Accounts {
         let until = Timestamp(i64::MAX);
         Ok(self
             .store
-            .usage_days(as_oneself(caller)?, Some(id), from, until)
+            .usage_days(as_oneself(caller)?, Some(id), from, until, Page::WHOLE)
             .await?)
     }
 
@@ -187,7 +187,7 @@ impl Accounts {
     ) -> Result<Vec<UsageDay>, UseCaseError> {
         Ok(self
             .store
-            .usage_days(by, account, Timestamp(0), Timestamp(i64::MAX))
+            .usage_days(by, account, Timestamp(0), Timestamp(i64::MAX), Page::WHOLE)
             .await?)
     }
 

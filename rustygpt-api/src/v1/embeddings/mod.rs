@@ -9,7 +9,7 @@ use axum::Json;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustygpt_common::openai::{
-    EmbeddingsEntry, EmbeddingsRequest, EmbeddingsResponse, EmbeddingsUsage, EmbeddingsVector,
+    EmbeddingsEntry, EmbeddingsInput, EmbeddingsItem, EmbeddingsRequest, EmbeddingsResponse, EmbeddingsUsage, EmbeddingsVector,
     ErrorEnvelope,
 };
 use rustygpt_orchestrator::embeddings::{self, Embedded};
@@ -70,6 +70,7 @@ pub(crate) async fn embedded(
     asking: &Asking,
     request: EmbeddingsRequest,
 ) -> Result<(Embedded, Encoding), ApiError> {
+    let most_tokens = most_tokens(&request.input);
     let validated = validate::validate(request)?;
     let Asking {
         state,
@@ -79,6 +80,7 @@ pub(crate) async fn embedded(
         ..
     } = asking;
     record.note(|facts| facts.is_stream = Some(false));
+    asking.set_aside(most_tokens).await?;
     let embedding = embeddings::embed(&state.models, caller, &validated.model, validated.request);
     let embedded = tokio::select! {
         embedded = embedding => embedded?,
@@ -91,6 +93,22 @@ pub(crate) async fn embedded(
         facts.completion_tokens = Some(0);
     });
     Ok((embedded, validated.encoding))
+}
+
+/// How many tokens there can be: each has a byte at least.
+fn most_tokens(input: &EmbeddingsInput) -> u64 {
+    let length = match input {
+        EmbeddingsInput::Text(text) => text.len(),
+        EmbeddingsInput::List(items) => items
+            .iter()
+            .map(|item| match item {
+                EmbeddingsItem::Text(text) => text.len(),
+                EmbeddingsItem::Tokens(tokens) => tokens.len(),
+                EmbeddingsItem::Token(_) => 1,
+            })
+            .sum(),
+    };
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 fn base64(vector: &[f32]) -> String {
