@@ -140,7 +140,7 @@ fn secrets_by_reference_stay_where_they_lie() {
     server.terminate();
     let mut places = vec![
         ("settings".to_owned(), settings.into_bytes()),
-        ("config show".to_owned(), config.out.clone().into_bytes()),
+        ("config show".to_owned(), config.out.into_bytes()),
         ("metrics".to_owned(), metrics.into_bytes()),
         ("log".to_owned(), std::fs::read(&log).unwrap()),
         ("export".to_owned(), std::fs::read(&export).unwrap()),
