@@ -29,6 +29,7 @@ async fn start(town: &Town) -> SocketAddr {
         models: Arc::new(models),
         keyring: Keyring::new([]),
         accounts: Some(Arc::clone(&town.accounts)),
+        work: None,
         keyless: false,
         hosts: HostPolicy::new(address, &[], None).expect("a host"),
         cors_origins: Vec::new(),

@@ -8,6 +8,8 @@ use rustygpt_orchestrator::accounts::{
     Accounts, AccountsParts, Cost, Issuers, KeyWish, NewMember, Password, Passwords, RootSecrets,
     SignedIn, Store, Whence,
 };
+use rustygpt_orchestrator::settings::Layers;
+use rustygpt_orchestrator::tasks::{AuditFiles, Bell};
 use rustygpt_utils::clock::SystemClock;
 use rustygpt_utils::tasks::Tasks;
 use serde_json::json;
@@ -57,6 +59,10 @@ impl Town {
             passwords: Passwords::new(Cost::OWASP, tasks.clone()).expect("randomness"),
             secrets: RootSecrets::generate().expect("randomness"),
             issuers: Issuers::default(),
+            settings: Layers::default(),
+            bell: Bell::default(),
+            // Nothing here writes any.
+            audit_files: AuditFiles::new(std::env::temp_dir(), tasks.clone()),
             tasks: tasks.clone(),
             ending: ending.clone(),
         });
