@@ -204,8 +204,8 @@ mod tests {
     }
 
     fn shown(layers: &Layers, stored: &[Setting], name: &str) -> ShownSetting {
-        let all = layers.shown(stored).into_iter();
-        all.filter(|setting| setting.name == name).next().unwrap()
+        let mut all = layers.shown(stored).into_iter();
+        all.find(|setting| setting.name == name).unwrap()
     }
 
     #[test]
