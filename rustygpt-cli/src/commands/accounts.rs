@@ -33,8 +33,7 @@ where
     let store = compose::open_store(settings).await?;
     let ending = tasks.cancellation();
     let (issuers, bell) = (Issuers::default(), Bell::default());
-    let accounts =
-        compose::accounts(settings, Arc::clone(&store), issuers, &tasks, ending, bell)?;
+    let accounts = compose::accounts(settings, Arc::clone(&store), issuers, &tasks, ending, bell)?;
     let outcome = work(Office {
         accounts,
         owner: Caller::local_owner(),

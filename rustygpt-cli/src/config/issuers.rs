@@ -1,30 +1,23 @@
 //! [`IssuerChoice`]: an issuer as one writes it, `github; client=Iv1.0a; secret=env:GITHUB_SECRET`.
 //!
-//! A secret is named and not written: it stands in a variable or a file that nobody else reads.
+//! A secret is named and not written: it stands in a variable, a file or the keyring.
 
+use crate::secret::Reference;
 use anyhow::{Context as _, Result, bail};
 use rustygpt_orchestrator::accounts::{IssuerKind, IssuerSettings, Secret};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use url::Url;
 
 const GITHUB: &str = "https://github.com";
 const GITHUB_API: &str = "https://api.github.com";
 const APPLE: &str = "https://appleid.apple.com";
 
-/// Where a secret is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SecretPlace {
-    /// In this environment variable.
-    Variable(String),
-    /// In this file, which holds nothing else.
-    File(PathBuf),
-}
-
 /// An issuer, before its secret was looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IssuerChoice {
     id: String,
     fields: Vec<(String, String)>,
+    home: PathBuf,
 }
 
 /// The fields there are, of all kinds.
@@ -33,11 +26,11 @@ const FIELDS: [&str; 9] = [
 ];
 
 impl IssuerChoice {
-    /// Reads `ID; FIELD=VALUE; …`.
+    /// Reads `ID; FIELD=VALUE; …`. `home` is what `~/` stands for.
     ///
     /// # Errors
     /// An unknown field, one that is there twice, or a secret that is written out.
-    pub(crate) fn read(text: &str) -> Result<Self> {
+    pub(crate) fn read(text: &str, home: &Path) -> Result<Self> {
         let mut parts = text.split(';').map(str::trim);
         let id = parts.next().unwrap_or_default().to_owned();
         let mut fields: Vec<(String, String)> = Vec::new();
@@ -57,11 +50,12 @@ impl IssuerChoice {
                 bail!("{id}: '{name}' is there twice");
             }
             if ["secret", "key"].contains(&name) {
-                SecretPlace::read(value).with_context(|| format!("{id}: {name}"))?;
+                place(value, home).with_context(|| format!("{id}: {name}"))?;
             }
             fields.push((name.to_owned(), value.to_owned()));
         }
-        Ok(Self { id, fields })
+        let home = home.to_owned();
+        Ok(Self { id, fields, home })
     }
 
     /// The issuer with its secret.
@@ -131,34 +125,19 @@ impl IssuerChoice {
     }
 
     fn secret(&self, name: &str) -> Result<Secret> {
-        let place = SecretPlace::read(self.needed(name)?)?;
-        Ok(Secret::new(place.look_up()?))
+        let place = place(self.needed(name)?, &self.home)?;
+        Ok(Secret::new(place.reveal()?))
     }
 }
 
-impl SecretPlace {
-    fn read(text: &str) -> Result<Self> {
-        match text.split_once(':') {
-            Some(("env", name)) if !name.is_empty() => Ok(Self::Variable(name.to_owned())),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            _ => bail!("name the secret as env:VARIABLE or file:PATH, and do not write it here"),
-        }
-    }
-
-    fn look_up(&self) -> Result<String> {
-        let text = match self {
-            Self::Variable(name) => {
-                std::env::var(name).with_context(|| format!("the variable {name}"))?
-            }
-            Self::File(path) => std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?,
-        };
-        let text = text.trim();
-        if text.is_empty() {
-            bail!("the secret is empty");
-        }
-        Ok(text.to_owned())
-    }
+/// Where a secret lies. `home` is what `~/` stands for.
+///
+/// # Errors
+/// A secret that is written out.
+fn place(text: &str, home: &Path) -> Result<Reference> {
+    Reference::read(text, home)?.context(
+        "name the secret as env:VARIABLE, file:PATH or keyring:SERVICE/NAME, and do not write it here",
+    )
 }
 
 fn address(text: &str) -> Result<Url> {
@@ -170,7 +149,7 @@ mod tests {
     use super::*;
 
     fn settings(text: &str) -> Result<IssuerSettings> {
-        IssuerChoice::read(text)?.settings()
+        IssuerChoice::read(text, Path::new("/home/ada"))?.settings()
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl Settings {
             issuers: read
                 .list("issuer")
                 .iter()
-                .map(|text| IssuerChoice::read(text))
+                .map(|text| IssuerChoice::read(text, &config.folders.home))
                 .collect::<Result<_>>()
                 .with_context(|| read.place("issuer"))?,
             trusted_proxies: read.list("trusted_proxy").to_vec(),
