@@ -139,8 +139,7 @@ impl Asking {
             (&self.state.accounts, self.record.facts().reservation)
         {
             let extended = accounts.extend(reservation, tokens).await?;
-            self.record
-                .note(|facts| facts.reservation = Some(extended));
+            self.record.note(|facts| facts.reservation = Some(extended));
         }
         Ok(())
     }

@@ -9,8 +9,8 @@ use axum::Json;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustygpt_common::openai::{
-    EmbeddingsEntry, EmbeddingsInput, EmbeddingsItem, EmbeddingsRequest, EmbeddingsResponse, EmbeddingsUsage, EmbeddingsVector,
-    ErrorEnvelope,
+    EmbeddingsEntry, EmbeddingsInput, EmbeddingsItem, EmbeddingsRequest, EmbeddingsResponse,
+    EmbeddingsUsage, EmbeddingsVector, ErrorEnvelope,
 };
 use rustygpt_orchestrator::embeddings::{self, Embedded};
 pub(crate) use validate::Encoding;
