@@ -8,7 +8,7 @@ use crate::decode::tool_calls::{
     CallFormat, CallableTool, Reading, call_id, calls_grammar, calls_or_document,
 };
 use crate::decode::{Outline, ReasoningMarks, StreamDecoder};
-use crate::grammar::{CompileLimits, Compiled, GrammarError, Grammars, Schema};
+use crate::grammar::{COMPILED_AT_ONCE, CompileLimits, Compiled, GrammarError, Grammars, Schema};
 use crate::prompt::ChatTemplate;
 use crate::tokenizer::Tokenizer;
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ const REASONING: [(&str, &str); 4] = [
 ];
 /// How many of a prompt's last tokens tell whether it ends inside the reasoning.
 const LAST_TOKENS: usize = 16;
+/// When a request comes back whose grammar could not be compiled beside those of others.
+const RETRY_AFTER_SECONDS: u64 = 2;
 
 /// Finds the shape of requests' answers, for one model.
 pub(super) struct Shaper {
@@ -78,9 +80,9 @@ impl Shaper {
     /// The shape of a request's answers. Compiling takes a while: on a blocking thread.
     ///
     /// # Errors
-    /// [`ModelError::Unsupported`] for a grammar that is wrong or too complex.
+    /// - [`ModelError::Unsupported`]: a grammar that is wrong or too complex;
+    /// - [`ModelError::QueueFull`]: too many requests bring new grammars.
     pub(super) fn shape(&self, request: &GenerateRequest) -> Result<Shape, ModelError> {
-        let refused = |param| move |message| ModelError::Unsupported { param, message };
         let mut shape = self.free();
         if let Input::Chat {
             tools,
@@ -141,7 +143,7 @@ impl Shaper {
         }
     }
 
-    fn hold_calls(&self, shape: &mut Shape, wanted: &Wanted<'_>) -> Result<(), String> {
+    fn hold_calls(&self, shape: &mut Shape, wanted: &Wanted<'_>) -> Result<(), GrammarError> {
         let grammars = self.grammars()?;
         let mut callable = Vec::with_capacity(wanted.tools.len());
         for tool in &wanted.tools {
@@ -163,8 +165,11 @@ impl Shaper {
         };
         let compiled = match compile(&callable) {
             Ok(compiled) => compiled,
+            Err(GrammarError::Busy) => return Err(GrammarError::Busy),
             Err(error) if wanted.tools.iter().any(|tool| tool.strict == Some(true)) => {
-                return Err(format!("the tools' schemas cannot be promised: {error}"));
+                return Err(GrammarError::Invalid(format!(
+                    "the tools' schemas cannot be promised: {error}"
+                )));
             }
             // Nothing more than an object was promised.
             Err(_) => {
@@ -172,7 +177,7 @@ impl Shaper {
                 for tool in &mut callable {
                     tool.arguments = Schema::any_object();
                 }
-                compile(&callable).map_err(|error| error.to_string())?
+                compile(&callable)?
             }
         };
         let names = callable.into_iter().map(|tool| tool.name);
@@ -189,21 +194,40 @@ impl Shaper {
         Ok(())
     }
 
-    fn compile(&self, grammar: &Grammar) -> Result<Compiled, String> {
+    fn compile(&self, grammar: &Grammar) -> Result<Compiled, GrammarError> {
         let grammars = self.grammars()?;
         let compiled = match grammar {
             Grammar::JsonObject | Grammar::JsonSchema(_) => grammars.schema(&document(grammar)?),
             Grammar::Regex(expression) => grammars.regex(expression),
             Grammar::Lark(text) => grammars.lark(text.clone()),
         };
-        compiled.map_err(|error| format!("the answer's shape cannot be promised: {error}"))
+        compiled.map_err(|error| match error {
+            GrammarError::Busy => GrammarError::Busy,
+            error => GrammarError::Invalid(format!(
+                "the answer's shape cannot be promised: {error}"
+            )),
+        })
     }
 
-    fn grammars(&self) -> Result<&Grammars, String> {
+    fn grammars(&self) -> Result<&Grammars, GrammarError> {
         self.grammars
             .get_or_init(|| Grammars::new(Arc::clone(&self.tokenizer), CompileLimits::default()))
             .as_ref()
-            .map_err(ToString::to_string)
+            .map_err(Clone::clone)
+    }
+}
+
+/// The error of a request whose parameter asks for that shape.
+fn refused(param: &'static str) -> impl Fn(GrammarError) -> ModelError {
+    move |error| match error {
+        GrammarError::Busy => ModelError::QueueFull {
+            waiting: COMPILED_AT_ONCE,
+            retry_after_seconds: RETRY_AFTER_SECONDS,
+        },
+        error => ModelError::Unsupported {
+            param,
+            message: error.to_string(),
+        },
     }
 }
 
@@ -239,20 +263,24 @@ fn wanted<'a>(
 }
 
 /// The schema of a grammar of documents.
-fn document(grammar: &Grammar) -> Result<Schema, String> {
+fn document(grammar: &Grammar) -> Result<Schema, GrammarError> {
     match grammar {
         Grammar::JsonObject => Ok(Schema::any_object()),
         Grammar::JsonSchema(value) => Schema::new(value.clone(), false)
-            .map_err(|problem| format!("the schema's {}: {problem}", problem.path)),
+            .map_err(|problem| {
+                GrammarError::Invalid(format!("the schema's {}: {problem}", problem.path))
+            }),
         Grammar::Regex(_) | Grammar::Lark(_) => {
-            Err("tools can only be combined with JSON; leave one of the two out".to_owned())
+            Err(GrammarError::Invalid(
+                "tools can only be combined with JSON; leave one of the two out".to_owned(),
+            ))
         }
     }
 }
 
 /// What a tool's arguments must match, and whether that is less than its schema says: a client's
 /// other tools must not fail for one that nobody can honour, unless it is strict.
-fn arguments(tool: &Tool) -> Result<(Schema, bool), String> {
+fn arguments(tool: &Tool) -> Result<(Schema, bool), GrammarError> {
     let Some(parameters) = &tool.parameters else {
         let nothing = json!({ "type": "object", "additionalProperties": false });
         return Ok((checked(nothing)?, false));
@@ -279,8 +307,9 @@ fn arguments(tool: &Tool) -> Result<(Schema, bool), String> {
     })
 }
 
-fn checked(value: Value) -> Result<Schema, String> {
-    Schema::new(value, false).map_err(|problem| format!("{}: {problem}", problem.path))
+fn checked(value: Value) -> Result<Schema, GrammarError> {
+    Schema::new(value, false)
+        .map_err(|problem| GrammarError::Invalid(format!("{}: {problem}", problem.path)))
 }
 
 impl Shape {

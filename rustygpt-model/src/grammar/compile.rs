@@ -11,8 +11,7 @@ use llguidance::toktrie::InferenceCapabilities;
 use serde_json::{Value, json};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 /// White space that a model may put between the parts of a document. Bounded: a model that only
@@ -21,8 +20,9 @@ const WHITE_SPACE: &str = r"[\x20\x0A\x0D\x09]{1,40}";
 
 /// Grammars kept; a conversation sends the same tools with every turn.
 const KEPT: usize = 16;
-/// Compilations that run on although nobody waits for them any more; more are not begun.
-const ABANDONED: usize = 2;
+/// Grammars compiled at once. One that nobody waits for any more keeps its place until the other
+/// bounds end it, so that hostile grammars cannot take more of the machine than this.
+pub(crate) const COMPILED_AT_ONCE: usize = 4;
 /// Stack of a thread that compiles: schemas are read by recursion.
 const STACK_BYTES: usize = 8 << 20;
 
@@ -38,8 +38,10 @@ pub struct CompileLimits {
     pub lexer_states: usize,
     /// Work on the lexer for one mask; some 14,000 in a millisecond.
     pub mask_work: u64,
-    /// How long a request waits.
+    /// How long a compilation may take.
     pub time: Duration,
+    /// How long a request waits for its compilation to begin, behind those of others.
+    pub patience: Duration,
 }
 
 impl Default for CompileLimits {
@@ -50,6 +52,7 @@ impl Default for CompileLimits {
             lexer_states: 25_000,
             mask_work: 200_000,
             time: Duration::from_millis(250),
+            patience: Duration::from_secs(5),
         }
     }
 }
@@ -63,6 +66,9 @@ pub enum GrammarError {
     /// A bound was reached.
     #[error("the grammar is too complex: {0}")]
     TooComplex(String),
+    /// Others' grammars take all the time there is; the same request may succeed later.
+    #[error("the server is busy with other requests' schemas; try again")]
+    Busy,
 }
 
 /// Schemas and grammars compiled over one tokenizer. Cheap to share; costs some 100 ms to make for
@@ -71,9 +77,10 @@ pub struct Grammars {
     factory: Arc<ParserFactory>,
     tokenizer: Arc<Tokenizer>,
     time: Duration,
+    patience: Duration,
     /// Grammars by what they were compiled from, the latest last.
     kept: Mutex<Vec<(String, Compiled)>>,
-    compiling: Arc<AtomicUsize>,
+    places: Arc<Places>,
 }
 
 /// A grammar from which any number of answers can start.
@@ -106,8 +113,9 @@ impl Grammars {
             factory: Arc::new(factory),
             tokenizer,
             time: limits.time,
+            patience: limits.patience,
             kept: Mutex::default(),
-            compiling: Arc::default(),
+            places: Arc::new(Places::new(COMPILED_AT_ONCE)),
         })
     }
 
@@ -182,12 +190,8 @@ impl Grammars {
     /// Compiles on a thread of its own, which is left to reach the other bounds when the time is
     /// over.
     fn compile_in_time(&self, grammar: GrammarWithLexer) -> Result<Compiled, GrammarError> {
-        if self.compiling.load(SeqCst) > ABANDONED {
-            let message = "the server is still busy with others; try again".to_owned();
-            return Err(GrammarError::TooComplex(message));
-        }
+        let place = Place::take(&self.places, self.patience).ok_or(GrammarError::Busy)?;
         let factory = Arc::clone(&self.factory);
-        let running = Running::new(&self.compiling);
         let (finished, done) = mpsc::sync_channel(1);
         std::thread::Builder::new()
             .name("grammar-compile".to_owned())
@@ -195,7 +199,7 @@ impl Grammars {
             .spawn(move || {
                 // A bug in the parser of hostile schemas must not become our failure.
                 let compiled = catch_unwind(AssertUnwindSafe(|| compile(&factory, grammar)));
-                drop(running);
+                drop(place);
                 // An error means that nobody waits any more.
                 let _ = finished.send(compiled.unwrap_or_else(|_| {
                     Err(GrammarError::Invalid("it cannot be compiled".to_owned()))
@@ -210,19 +214,43 @@ impl Grammars {
     }
 }
 
-/// Counts a compilation while it runs.
-struct Running(Arc<AtomicUsize>);
+/// Places for compilations.
+struct Places {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
 
-impl Running {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, SeqCst);
-        Self(Arc::clone(count))
+impl Places {
+    fn new(count: usize) -> Self {
+        Self {
+            free: Mutex::new(count),
+            freed: Condvar::new(),
+        }
     }
 }
 
-impl Drop for Running {
+/// The place of a compilation while it runs.
+struct Place(Arc<Places>);
+
+impl Place {
+    /// A place, unless none is free for so long.
+    fn take(places: &Arc<Places>, patience: Duration) -> Option<Self> {
+        let free = places.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut free, _) = places
+            .freed
+            .wait_timeout_while(free, patience, |free| *free == 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        *free = free.checked_sub(1)?;
+        drop(free);
+        Some(Self(Arc::clone(places)))
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, SeqCst);
+        let mut free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
+        *free += 1;
+        self.0.freed.notify_one();
     }
 }
 
@@ -268,5 +296,21 @@ impl fmt::Debug for Grammars {
 impl fmt::Debug for Compiled {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Compiled").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_waited_for_and_given_back() {
+        let places = Arc::new(Places::new(1));
+        let place = Place::take(&places, Duration::ZERO).unwrap();
+        assert!(Place::take(&places, Duration::ZERO).is_none());
+        let other = Arc::clone(&places);
+        let waiting = std::thread::spawn(move || Place::take(&other, Duration::MAX).is_some());
+        drop(place);
+        assert!(waiting.join().unwrap());
     }
 }

@@ -16,6 +16,7 @@ mod matcher;
 mod schema;
 mod vocabulary;
 
+pub(crate) use compile::COMPILED_AT_ONCE;
 pub use compile::{CompileLimits, Compiled, GrammarError, Grammars};
 pub use mask::Mask;
 pub use masker::{Masked, Masker};

@@ -121,3 +121,24 @@ fn text_written_before_a_grammar_holds_is_taken_along() {
     assert!(matcher.mask().unwrap().allows(u32::from(b']')));
     assert!(!compiled.matcher(Arc::from([257])).accept_text("[x"));
 }
+
+/// Was: the fourth of several requests with tools of their own was refused.
+#[test]
+fn many_grammars_at_once_are_all_compiled() {
+    let grammars = grammars();
+    std::thread::scope(|scope| {
+        let compiling: Vec<_> = (0..24)
+            .map(|index| {
+                let grammars = &grammars;
+                scope.spawn(move || {
+                    let value = json!({"type": "object", "required": [format!("a{index}")]});
+                    let schema = Schema::new(value, false).unwrap();
+                    grammars.schema(&schema).map(drop)
+                })
+            })
+            .collect();
+        for compiled in compiling {
+            assert_eq!(compiled.join().unwrap(), Ok(()));
+        }
+    });
+}
