@@ -4,6 +4,7 @@ use crate::measurements::Measurements;
 use crate::middleware::Record;
 use metrics::Histogram;
 use rustygpt_model::contract::{GenerationEvent, Usage};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// Measures one answer: the time to its first text, the time between pieces, the tokens.
@@ -14,7 +15,11 @@ pub(super) struct Meter {
     last: Option<Instant>,
     first_token: Histogram,
     inter_token: Histogram,
+    /// Tokens of the choices that have ended.
     completion_tokens: u64,
+    /// Pieces of each choice that has not: what is paid for by a client that hangs up before it is
+    /// known what its answer took. A piece is one token, seldom more.
+    pieces: BTreeMap<u32, u64>,
 }
 
 impl Meter {
@@ -32,6 +37,7 @@ impl Meter {
             first_token: measurements.first_token(model),
             inter_token: measurements.inter_token(model),
             completion_tokens: 0,
+            pieces: BTreeMap::new(),
         }
     }
 
@@ -43,11 +49,11 @@ impl Meter {
     /// Sees an event pass.
     pub(super) fn see(&mut self, event: &GenerationEvent) {
         match event {
-            GenerationEvent::Text { .. }
-            | GenerationEvent::Reasoning { .. }
-            | GenerationEvent::ToolCallBegin { .. }
-            | GenerationEvent::ToolCallArguments { .. } => self.see_content(),
-            GenerationEvent::Finish { usage, .. } => self.see_usage(*usage),
+            GenerationEvent::Text { choice, .. }
+            | GenerationEvent::Reasoning { choice, .. }
+            | GenerationEvent::ToolCallBegin { choice, .. }
+            | GenerationEvent::ToolCallArguments { choice, .. } => self.see_content(*choice),
+            GenerationEvent::Finish { choice, usage, .. } => self.see_usage(*choice, *usage),
             GenerationEvent::ToolCallEnd { .. } => {}
             GenerationEvent::Failed { .. } => self.break_off("engine failed"),
         }
@@ -59,7 +65,9 @@ impl Meter {
             .note(|facts| facts.broke_off = Some(reason.to_owned()));
     }
 
-    fn see_content(&mut self) {
+    fn see_content(&mut self, choice: u32) {
+        *self.pieces.entry(choice).or_default() += 1;
+        self.note_tokens();
         let now = Instant::now();
         self.first.get_or_insert(now);
         match self.last.replace(now) {
@@ -72,9 +80,14 @@ impl Meter {
         }
     }
 
-    fn see_usage(&mut self, usage: Usage) {
+    fn see_usage(&mut self, choice: u32, usage: Usage) {
+        self.pieces.remove(&choice);
         self.completion_tokens += u64::from(usage.completion_tokens);
-        let total = self.completion_tokens;
+        self.note_tokens();
+    }
+
+    fn note_tokens(&self) {
+        let total = self.completion_tokens + self.pieces.values().sum::<u64>();
         self.record
             .note(|facts| facts.completion_tokens = Some(total));
     }

@@ -1,19 +1,26 @@
 //! Tokens: what is set aside for requests that run at once, what comes back, what headers tell.
 
-use super::accounts::town;
+use super::accounts::{Person, town};
 use super::server::{Answer, Server, Setup, chat_body};
 use reqwest::{Method, Response};
 use rustygpt_model::scripted::{Gate, Script};
 use rustygpt_orchestrator::access::Role;
 use serde_json::json;
+use std::time::Duration;
 
 /// A key of somebody, with so many tokens a day.
 async fn key(server: &Server, tokens: u64) -> String {
+    holder(server, tokens).await.1
+}
+
+/// Somebody, and such a key of theirs.
+async fn holder(server: &Server, tokens: u64) -> (Person, String) {
     let ada = server.resident("ada@example.org", Role::User).await;
     let wish = json!({"quota": {"tokens": tokens, "period": "day"}});
     let request = server.by(&ada.token, Method::POST, "/api/account/keys");
     let made = Answer::of(request.json(&wish)).await.json();
-    made["secret"].as_str().unwrap().to_owned()
+    let secret = made["secret"].as_str().unwrap().to_owned();
+    (ada, secret)
 }
 
 fn number(response: &Response, header: &str) -> u64 {
@@ -67,6 +74,45 @@ async fn requests_at_once_overrun_a_quota_by_one_at_most() {
         .unwrap();
     let seconds: u64 = seconds.strip_suffix('s').unwrap().parse().unwrap();
     assert!((1..=86_400).contains(&seconds));
+}
+
+/// Was: it paid for its prompt alone. Whoever hung up before the last token read for nothing.
+#[tokio::test]
+async fn who_hangs_up_pays_for_what_was_written() {
+    // No piece twice, so that hardly any is guessed.
+    let text: String = ('a'..='z').chain('A'..='Z').collect();
+    let gate = Gate::closed();
+    let mut setup = Setup::new(Script::answering(text.as_str()).behind(&gate));
+    setup.accounts = true;
+    let server = setup.start().await;
+    let (ada, key) = holder(&server, 100_000).await;
+    let request = server.by(&key, Method::POST, "/v1/chat/completions");
+    let body = chat_body(&json!({"stream": true}));
+    let mut response = request.json(&body).send().await.unwrap();
+    gate.open(12);
+    let mut seen = String::new();
+    while !seen.contains("\"e\"") {
+        let chunk = response.chunk().await.unwrap().unwrap();
+        seen.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    drop(response);
+    let used = async || {
+        let request = server.by(&ada.token, Method::GET, "/api/account/usage");
+        let days = Answer::of(request).await.json();
+        days[0]["completion_tokens"].as_u64().unwrap_or_default()
+    };
+    // The server learns that it is gone in its own time.
+    let limit = Duration::from_secs(30);
+    let written = async {
+        loop {
+            match used().await {
+                0 => tokio::task::yield_now().await,
+                tokens => return tokens,
+            }
+        }
+    };
+    let tokens = tokio::time::timeout(limit, written).await.unwrap();
+    assert!((5..text.len() as u64).contains(&tokens), "{tokens}");
 }
 
 #[tokio::test]

@@ -203,9 +203,9 @@ impl Shaper {
         };
         compiled.map_err(|error| match error {
             GrammarError::Busy => GrammarError::Busy,
-            error => GrammarError::Invalid(format!(
-                "the answer's shape cannot be promised: {error}"
-            )),
+            error => {
+                GrammarError::Invalid(format!("the answer's shape cannot be promised: {error}"))
+            }
         })
     }
 
@@ -266,15 +266,12 @@ fn wanted<'a>(
 fn document(grammar: &Grammar) -> Result<Schema, GrammarError> {
     match grammar {
         Grammar::JsonObject => Ok(Schema::any_object()),
-        Grammar::JsonSchema(value) => Schema::new(value.clone(), false)
-            .map_err(|problem| {
-                GrammarError::Invalid(format!("the schema's {}: {problem}", problem.path))
-            }),
-        Grammar::Regex(_) | Grammar::Lark(_) => {
-            Err(GrammarError::Invalid(
-                "tools can only be combined with JSON; leave one of the two out".to_owned(),
-            ))
-        }
+        Grammar::JsonSchema(value) => Schema::new(value.clone(), false).map_err(|problem| {
+            GrammarError::Invalid(format!("the schema's {}: {problem}", problem.path))
+        }),
+        Grammar::Regex(_) | Grammar::Lark(_) => Err(GrammarError::Invalid(
+            "tools can only be combined with JSON; leave one of the two out".to_owned(),
+        )),
     }
 }
 
