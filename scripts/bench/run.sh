@@ -149,7 +149,8 @@ END
 
 accounts() {
     need_postgres
-    measured accounts.py accounts.json "$(if_quick --quick --)"
+    # shellcheck disable=SC2046
+    measured accounts.py accounts.json $(if_quick --quick --)
 }
 
 overload() {
