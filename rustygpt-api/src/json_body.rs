@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, Request};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rustygpt_common::error_code::ErrorCode;
+use rustygpt_common::routes::Dialect;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::error::Error;
@@ -29,7 +30,7 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
-        check_media_type(request.headers())?;
+        check_media_type(request.uri().path(), request.headers())?;
         let text = read(request, state).await?;
         let value = parse(&text)?;
         Ok(Self { value, text })
@@ -37,7 +38,10 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
 }
 
 /// Accepts JSON and, because some clients forget it, no type at all.
-fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+///
+/// Ollama's examples call curl without a type, which then says that it sends a form. On Ollama's
+/// routes that is JSON too, unless a browser asks: its pages can send forms anywhere.
+fn check_media_type(path: &str, headers: &HeaderMap) -> Result<(), ApiError> {
     let refuse = |what: &str| {
         let message = format!("{what} Send plain JSON with `Content-Type: application/json`.");
         Err(ApiError::new(ErrorCode::UnsupportedMediaType, message))
@@ -57,7 +61,10 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
         .next()
         .unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
-    if essence == "application/json" || essence.ends_with("+json") {
+    let is_curl = essence == "application/x-www-form-urlencoded"
+        && Dialect::of(path) == Dialect::Ollama
+        && !headers.contains_key(header::ORIGIN);
+    if essence == "application/json" || essence.ends_with("+json") || is_curl {
         Ok(())
     } else {
         refuse("The body's media type is not JSON.")

@@ -47,6 +47,31 @@ fn without_durations(mut answer: Value) -> Value {
     answer
 }
 
+/// As Ollama's examples call it.
+#[tokio::test]
+async fn curl_need_not_say_that_it_sends_json_but_a_page_must() {
+    let server = server("Hello, you!").await;
+    let ask = |path: &str, origin: Option<&str>| {
+        let body = chat_body(&json!({"stream": false})).to_string();
+        let form = "application/x-www-form-urlencoded";
+        let request = server.request(Method::POST, path).body(body);
+        let request = request.header("content-type", form);
+        match origin {
+            Some(origin) => request.header("origin", origin),
+            None => request,
+        }
+    };
+    let itself = format!("http://{}", server.address);
+    for (path, origin, status) in [
+        ("/api/chat", None, 200),
+        ("/api/chat", Some(itself.as_str()), 415),
+        ("/v1/chat/completions", None, 415),
+    ] {
+        let answer = Answer::of(ask(path, origin)).await;
+        assert_eq!(answer.status, status, "{path} {origin:?}: {}", answer.text);
+    }
+}
+
 #[tokio::test]
 async fn a_whole_answer_has_every_key_clients_read() {
     let server = server("Hello, you!").await;
