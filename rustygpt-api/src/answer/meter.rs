@@ -7,7 +7,8 @@ use rustygpt_model::contract::{GenerationEvent, Usage};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// Measures one answer: the time to its first text, the time between pieces, the tokens.
+/// Measures one answer: the time to its first text, the time between pieces, the tokens. They are
+/// noted when it is dropped, which is when the answer ends, whoever ends it.
 pub(super) struct Meter {
     record: Record,
     start: Instant,
@@ -67,7 +68,6 @@ impl Meter {
 
     fn see_content(&mut self, choice: u32) {
         *self.pieces.entry(choice).or_default() += 1;
-        self.note_tokens();
         let now = Instant::now();
         self.first.get_or_insert(now);
         match self.last.replace(now) {
@@ -83,10 +83,11 @@ impl Meter {
     fn see_usage(&mut self, choice: u32, usage: Usage) {
         self.pieces.remove(&choice);
         self.completion_tokens += u64::from(usage.completion_tokens);
-        self.note_tokens();
     }
+}
 
-    fn note_tokens(&self) {
+impl Drop for Meter {
+    fn drop(&mut self) {
         let total = self.completion_tokens + self.pieces.values().sum::<u64>();
         self.record
             .note(|facts| facts.completion_tokens = Some(total));
