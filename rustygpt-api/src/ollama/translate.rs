@@ -5,8 +5,8 @@ use crate::v1::chat_completions::validate::{Validated, invalid, unsupported, val
 use crate::v1::completions::validate as completions;
 use rustygpt_common::ollama::{ChatRequest, GenerateRequest, Message, Options, Think, ToolCall};
 use rustygpt_common::openai::{
-    self, CompletionRequest, Content, ContentPart, EmbeddingsInput, ImageUrl, JsonSchemaFormat,
-    RequestMessage, RequestToolCall, RequestToolCallFunction, ResponseFormat,
+    self, Content, ContentPart, EmbeddingsInput, ImageUrl, JsonSchemaFormat, RequestMessage,
+    RequestToolCall, RequestToolCallFunction, ResponseFormat,
 };
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -80,7 +80,15 @@ pub(super) fn generate(request: GenerateRequest) -> Result<Generation, ApiError>
             return Err(unsupported("images", "bare texts have none"));
         }
         let common = common(request.model, request.options, request.format, None)?;
-        return text(prompt, suffix, common, ignored)
+        let asked = completions::Asked {
+            prompt: EmbeddingsInput::Text(prompt),
+            suffix,
+            n: None,
+            best_of: None,
+            echo: false,
+            logprobs: None,
+        };
+        return completions::validate_texts(asked, common, ignored)
             .map(Generation::Text)
             .map_err(|error| error.renamed(&NAMES));
     }
@@ -103,64 +111,6 @@ pub(super) fn generate(request: GenerateRequest) -> Result<Generation, ApiError>
     };
     let validated = validate(translated, ignored).map_err(|error| error.renamed(&NAMES))?;
     Ok(Generation::Chat(validated))
-}
-
-fn text(
-    prompt: String,
-    suffix: Option<String>,
-    common: openai::ChatRequest,
-    ignored: Vec<String>,
-) -> Result<completions::Validated, ApiError> {
-    let openai::ChatRequest {
-        model,
-        max_tokens,
-        temperature,
-        top_p,
-        top_k,
-        min_p,
-        typical_p,
-        repetition_penalty,
-        frequency_penalty,
-        presence_penalty,
-        seed,
-        stop,
-        response_format,
-        ..
-    } = common;
-    let mut validated = completions::validate(
-        CompletionRequest {
-            model,
-            prompt: EmbeddingsInput::Text(prompt),
-            suffix,
-            max_tokens,
-            n: None,
-            best_of: None,
-            echo: None,
-            logprobs: None,
-            stream: None,
-            stream_options: None,
-            temperature,
-            top_p,
-            top_k,
-            min_p,
-            typical_p,
-            repetition_penalty,
-            frequency_penalty,
-            presence_penalty,
-            logit_bias: None,
-            seed,
-            stop,
-            stop_token_ids: None,
-            min_tokens: None,
-            ignore_eos: None,
-        },
-        ignored,
-    )?;
-    // Who does not say how much gets as much as there is, unlike OpenAI's clients.
-    validated.texts.limits.max_tokens = max_tokens;
-    validated.texts.grammar =
-        crate::v1::chat_completions::validate::response_format::grammar(response_format)?;
-    Ok(validated)
 }
 
 /// What all requests say alike.

@@ -2,7 +2,7 @@
 
 use crate::error::ApiError;
 use crate::v1::chat_completions::validate::{
-    TOP_LOGPROBS, choices, invalid, limits, sampling, stream, unsupported,
+    TOP_LOGPROBS, choices, invalid, limits, response_format, sampling, stream, unsupported,
 };
 use rustygpt_common::openai::{
     ChatRequest, CompletionRequest, EmbeddingsInput, EmbeddingsItem, StreamOptions,
@@ -107,39 +107,35 @@ impl Texts {
     }
 }
 
+/// What is asked of bare texts and of no conversation.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) prompt: EmbeddingsInput,
+    pub(crate) suffix: Option<String>,
+    pub(crate) n: Option<u32>,
+    pub(crate) best_of: Option<u32>,
+    pub(crate) echo: bool,
+    pub(crate) logprobs: Option<u32>,
+}
+
 /// Checks every bound of a request. `ignored` are parameters known to have no effect.
 ///
 /// # Errors
 /// 400 with the field at fault.
-pub(crate) fn validate(
+pub(super) fn validate(
     request: CompletionRequest,
-    mut ignored: Vec<String>,
+    ignored: Vec<String>,
 ) -> Result<Validated, ApiError> {
-    let given = choices("n", request.n)?;
-    let best_of = choices("best_of", request.best_of.or(request.n))?;
-    if best_of < given {
-        return Err(invalid("best_of", "must not be smaller than `n`"));
-    }
-    let prompts = prompts(request.prompt, request.suffix.is_some())?;
-    if prompts.len() * best_of as usize > ANSWERS {
-        let message = format!("asks for more than {ANSWERS} answers at once");
-        return Err(invalid("prompt", message));
-    }
-    if request.suffix.is_some() && !matches!(prompts.as_slice(), [Input::Text(_)]) {
-        let message = "what stands before it must be one text";
-        return Err(unsupported("suffix", message));
-    }
-    let top = request.logprobs;
-    if let Some(top) = top.filter(|&top| top > TOP_LOGPROBS) {
-        let message = format!("must be between 0 and {TOP_LOGPROBS}, not {top}");
-        return Err(invalid("logprobs", message));
-    }
-    let echoes = request.echo.unwrap_or(false);
-    if echoes && top.is_some() {
-        let message = "the prompt's own tokens are not judged, so leave `echo` out";
-        return Err(unsupported("logprobs", message));
-    }
+    let asked = Asked {
+        prompt: request.prompt,
+        suffix: request.suffix,
+        n: request.n,
+        best_of: request.best_of,
+        echo: request.echo.unwrap_or(false),
+        logprobs: request.logprobs,
+    };
     let common = ChatRequest {
+        model: request.model,
         max_tokens: Some(request.max_tokens.unwrap_or(MAX_TOKENS)),
         temperature: request.temperature,
         top_p: request.top_p,
@@ -159,6 +155,42 @@ pub(crate) fn validate(
         stream_options: request.stream_options,
         ..ChatRequest::default()
     };
+    validate_texts(asked, common, ignored)
+}
+
+/// Checks every bound of what is asked of bare texts, in whatever dialect. `common` says what
+/// conversations say too; it has no messages.
+///
+/// # Errors
+/// 400 with the field at fault.
+pub(crate) fn validate_texts(
+    asked: Asked,
+    common: ChatRequest,
+    mut ignored: Vec<String>,
+) -> Result<Validated, ApiError> {
+    let given = choices("n", asked.n)?;
+    let best_of = choices("best_of", asked.best_of.or(asked.n))?;
+    if best_of < given {
+        return Err(invalid("best_of", "must not be smaller than `n`"));
+    }
+    let prompts = prompts(asked.prompt, asked.suffix.is_some())?;
+    if prompts.len() * best_of as usize > ANSWERS {
+        let message = format!("asks for more than {ANSWERS} answers at once");
+        return Err(invalid("prompt", message));
+    }
+    if asked.suffix.is_some() && !matches!(prompts.as_slice(), [Input::Text(_)]) {
+        let message = "what stands before it must be one text";
+        return Err(unsupported("suffix", message));
+    }
+    let top = asked.logprobs;
+    if let Some(top) = top.filter(|&top| top > TOP_LOGPROBS) {
+        let message = format!("must be between 0 and {TOP_LOGPROBS}, not {top}");
+        return Err(invalid("logprobs", message));
+    }
+    if asked.echo && top.is_some() {
+        let message = "the prompt's own tokens are not judged, so leave `echo` out";
+        return Err(unsupported("logprobs", message));
+    }
     let sampling = sampling::sampling(&common)?;
     let limits = limits(&common, &mut ignored)?;
     let stream = stream(&common, &mut ignored);
@@ -166,9 +198,10 @@ pub(crate) fn validate(
         let message = "must be `n` in a stream: which answers are best is known at their end";
         return Err(invalid("best_of", message));
     }
+    let grammar = response_format::grammar(common.response_format)?;
     let echo = prompts
         .iter()
-        .filter(|_| echoes)
+        .filter(|_| asked.echo)
         .filter_map(|input| match input {
             Input::Text(text) => Some(Echo::Text(text.clone())),
             Input::Tokens(tokens) => Some(Echo::Tokens(tokens.clone())),
@@ -178,11 +211,11 @@ pub(crate) fn validate(
     // Which of several answers is best is told by their tokens' probabilities.
     let judged = top.or((best_of > given).then_some(0));
     Ok(Validated {
-        model: request.model,
+        model: common.model,
         texts: Texts {
             prompts,
-            suffix: request.suffix,
-            grammar: None,
+            suffix: asked.suffix,
+            grammar,
             sampling,
             limits,
             logprobs: judged.and_then(|top| u8::try_from(top).ok()),

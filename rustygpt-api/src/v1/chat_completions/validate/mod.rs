@@ -2,7 +2,7 @@
 //! Past this room nothing is checked again.
 
 mod messages;
-pub(crate) mod response_format;
+pub(in crate::v1) mod response_format;
 pub(in crate::v1) mod sampling;
 mod template;
 mod tools;

@@ -14,7 +14,7 @@ const NAME_BYTES: usize = 64;
 ///
 /// # Errors
 /// 400 with the path of the keyword that cannot be honoured.
-pub(crate) fn grammar(format: Option<ResponseFormat>) -> Result<Option<Grammar>, ApiError> {
+pub(in crate::v1) fn grammar(format: Option<ResponseFormat>) -> Result<Option<Grammar>, ApiError> {
     let Some(format) = format else {
         return Ok(None);
     };
