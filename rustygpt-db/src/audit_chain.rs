@@ -133,7 +133,6 @@ pub struct Verified {
 /// # Errors
 /// When the store cannot be read; a broken chain is an answer, not an error.
 pub async fn verify(store: &dyn Store, anchor: Option<(i64, [u8; 32])>) -> StoreResult<Verified> {
-    const AT_ONCE: u32 = 1000;
     let head = store.audit_head().await?;
     let mut verifier = ChainVerifier::new(&head);
     let mut verified = Verified {
@@ -145,11 +144,7 @@ pub async fn verify(store: &dyn Store, anchor: Option<(i64, [u8; 32])>) -> Store
     let mut wanted = anchor.filter(|(sequence, _)| *sequence > head.pruned);
     let mut after = head.pruned;
     'pages: loop {
-        let filter = AuditFilter {
-            after,
-            limit: AT_ONCE,
-            action_prefix: String::new(),
-        };
+        let filter = AuditFilter::next_after(after);
         let page = store.audit_entries(Principal::Server, &filter).await?;
         for entry in &page {
             // What is appended while this reads belongs to the next verification.
@@ -169,7 +164,7 @@ pub async fn verify(store: &dyn Store, anchor: Option<(i64, [u8; 32])>) -> Store
             }
             after = entry.sequence;
         }
-        if page.len() < AT_ONCE as usize {
+        if page.len() < filter.limit as usize {
             break;
         }
     }

@@ -65,6 +65,18 @@ pub struct AuditFilter {
     pub action_prefix: String,
 }
 
+impl AuditFilter {
+    /// The next entries for who reads them all.
+    #[must_use]
+    pub fn next_after(after: i64) -> Self {
+        Self {
+            after,
+            limit: 1000,
+            action_prefix: String::new(),
+        }
+    }
+}
+
 /// Acts on the audit log.
 #[async_trait]
 pub trait Audit {

@@ -192,15 +192,9 @@ impl Accounts {
     }
 
     async fn all_audit(&self, by: Principal) -> Result<Vec<AuditEntry>, UseCaseError> {
-        let mut entries = Vec::new();
+        let mut entries: Vec<AuditEntry> = Vec::new();
         loop {
-            let filter = AuditFilter {
-                after: entries
-                    .last()
-                    .map_or(0, |entry: &AuditEntry| entry.sequence),
-                limit: Page::FIRST.limit,
-                action_prefix: String::new(),
-            };
+            let filter = AuditFilter::next_after(entries.last().map_or(0, |entry| entry.sequence));
             let more = self.store.audit_entries(by, &filter).await?;
             if more.is_empty() {
                 return Ok(entries);

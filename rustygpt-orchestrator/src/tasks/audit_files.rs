@@ -12,8 +12,6 @@ use std::time::UNIX_EPOCH;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Entries that are read at once.
-const AT_ONCE: u32 = 1000;
 const SUFFIX: &str = ".jsonl";
 const LONGEST_NAME: usize = 100;
 
@@ -153,11 +151,7 @@ async fn send(
         if ending.is_cancelled() {
             return Err(JobError::Stopped);
         }
-        let filter = AuditFilter {
-            after,
-            limit: AT_ONCE,
-            action_prefix: String::new(),
-        };
+        let filter = AuditFilter::next_after(after);
         let entries = store.audit_entries(Principal::Server, &filter).await?;
         let Some(last) = entries.last() else {
             break;
