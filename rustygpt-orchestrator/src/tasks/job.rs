@@ -10,6 +10,9 @@ use std::future::Future;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
+/// How often work is tried whose kind says nothing of it.
+pub(super) const ATTEMPTS: u32 = 8;
+
 /// A kind of work; its value is the payload, kept as JSON.
 pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// What it works with.
@@ -17,7 +20,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// Its name in the queue. Never given to something else: rows outlive programs.
     const KIND: &'static str;
     /// How often it is tried.
-    const MAX_ATTEMPTS: u32 = 8;
+    const MAX_ATTEMPTS: u32 = ATTEMPTS;
     /// Higher goes first.
     const PRIORITY: i32 = 0;
 

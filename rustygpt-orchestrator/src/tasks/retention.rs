@@ -12,9 +12,6 @@ use serde_json::json;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Entries of the audit log that are looked at at once.
-const AT_ONCE: u32 = 1000;
-
 /// What jobs that keep the store in order work with.
 pub struct Keeper {
     /// The store.
@@ -46,8 +43,6 @@ struct Forgotten {
 impl Job for Retention {
     type World = Keeper;
     const KIND: &'static str = "retention";
-    /// Nobody waits for it.
-    const PRIORITY: i32 = -10;
 
     async fn run(self, keeper: Arc<Keeper>, run: Run) -> Result<(), JobError> {
         let store = keeper.store.as_ref();
@@ -126,11 +121,7 @@ async fn last_older(
     let mut last = None;
     let mut after = whole.pruned;
     loop {
-        let filter = AuditFilter {
-            after,
-            limit: AT_ONCE,
-            action_prefix: String::new(),
-        };
+        let filter = AuditFilter::next_after(after);
         let entries = store.audit_entries(Principal::Server, &filter).await?;
         for entry in &entries {
             if entry.at >= before {

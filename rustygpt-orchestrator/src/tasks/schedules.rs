@@ -1,15 +1,12 @@
 //! Work that comes again and again.
 
-use super::job::Job;
+use super::job::{ATTEMPTS, Job};
 use crate::UseCaseError;
 use rustygpt_db::recurrence::Recurrence;
 use rustygpt_db::store::{
     NewSchedule, NewTask, Schedule, Schedules, StoreResult, TaskId, Timestamp,
 };
 use rustygpt_utils::ids;
-
-/// How often work that came by schedule is tried before it waits for the next time.
-const MAX_ATTEMPTS: u32 = 8;
 
 /// Work that comes by schedule, as this program has it. The store keeps when it is due next.
 #[derive(Clone, Debug)]
@@ -97,7 +94,7 @@ fn next(
         account: None,
         priority: 0,
         run_at: now,
-        max_attempts: MAX_ATTEMPTS,
+        max_attempts: ATTEMPTS,
         // Should a home ever fire twice, the task is still one.
         idempotency_key: Some(format!("{} {}", schedule.name, schedule.next_run_at.0)),
     };
