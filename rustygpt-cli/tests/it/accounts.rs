@@ -131,21 +131,7 @@ fn secrets_are_in_no_log_and_no_metric() {
     let mut command = home.rustygpt(&["serve", "--port", "0"]);
     command.env("RUSTYGPT_LOG", "trace");
     let server = Server::start_with_errors_to(command, std::fs::File::create(&log).unwrap());
-    home.run_with(
-        &[
-            "user",
-            "add",
-            "ada@example.org",
-            "--role",
-            "admin",
-            "--password-stdin",
-        ],
-        b"canary-password-7f3a\n",
-    );
-    let body = r#"{"email":"ada@example.org","password":"canary-password-7f3a"}"#;
-    let (status, answer) = server.ask("POST", SIGN_IN, "", body);
-    assert_eq!(status, 200, "{answer}");
-    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let answer = server.administrator(&home, "ada@example.org", "canary-password-7f3a");
     let token = answer["access_token"].as_str().unwrap().to_owned();
     let wrong = r#"{"email":"ada@example.org","password":"canary-wrong-91bc"}"#;
     assert_eq!(server.ask("POST", SIGN_IN, "", wrong).0, 401);

@@ -1,5 +1,6 @@
 //! Running the binary in a home of its own.
 
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -144,6 +145,17 @@ impl Server {
 
     fn address(&self) -> &str {
         self.url.split_once("://").unwrap().1
+    }
+
+    /// Adds an administrator of this address and has them sign in; what that answers.
+    pub(crate) fn administrator(&self, home: &Home, email: &str, password: &str) -> Value {
+        let add = ["user", "add", email, "--role", "admin", "--password-stdin"];
+        home.run_with(&add, format!("{password}\n").as_bytes())
+            .answer();
+        let body = json!({"email": email, "password": password}).to_string();
+        let (status, answer) = self.ask("POST", "/api/auth/sign-in", "", &body);
+        assert_eq!(status, 200, "{answer}");
+        serde_json::from_str(&answer).unwrap()
     }
 
     /// The id of its process.

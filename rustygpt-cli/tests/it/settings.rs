@@ -16,20 +16,7 @@ fn line(ran: &Ran, name: &str) -> String {
 }
 
 fn token(server: &Server, home: &Home) -> String {
-    let add = [
-        "user",
-        "add",
-        "ada@example.org",
-        "--role",
-        "admin",
-        "--password-stdin",
-    ];
-    home.run_with(&add, format!("{PASSWORD}\n").as_bytes())
-        .answer();
-    let body = format!(r#"{{"email":"ada@example.org","password":"{PASSWORD}"}}"#);
-    let (status, answer) = server.ask("POST", "/api/auth/sign-in", "", &body);
-    assert_eq!(status, 200, "{answer}");
-    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let answer = server.administrator(home, "ada@example.org", PASSWORD);
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
